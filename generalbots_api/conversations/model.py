@@ -1,0 +1,96 @@
+"""Messages of a conversation as values."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from generalbots_api.ids import BotId, BotSessionId, MessageId, UserId
+
+MAX_CLIENT_ID = 64
+
+
+class Sender(StrEnum):
+    USER = "user"
+    BOT = "bot"
+
+
+class MessageStatus(StrEnum):
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
+    """One stored message, as every door shows it.
+
+    `seq` starts at 1 in each session and has no holes. Of the optional fields,
+    those that are None are left out when it is shown.
+    """
+
+    message_id: MessageId
+    session_id: BotSessionId
+    seq: int
+    sender: Sender
+    content: str
+    timestamp: datetime  # when it was stored; aware, UTC
+    status: MessageStatus = MessageStatus.COMPLETED
+    user_id: UserId | None = None  # of a user's message
+    bot_id: BotId | None = None  # of a reply
+    in_reply_to: MessageId | None = None  # of a reply: the user's message
+    reply_id: MessageId | None = None  # of a user's message: the `message_id` that its reply has or will have
+    id: str | None = None  # the client's own id of a user's message
+    error: dict[str, Any] | None = None  # of a failed reply: the error object
+    suggestions: tuple[str, ...] = ()
+    metadata: dict[str, Any] = {}
+
+
+class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A user's message before it has its place in the log."""
+
+    message_id: MessageId
+    reply_id: MessageId
+    session_id: BotSessionId
+    user_id: UserId
+    content: str
+    id: str | None = None
+    metadata: dict[str, Any] = {}
+
+
+class NewReply(msgspec.Struct, frozen=True, kw_only=True):
+    """A finished reply before it has its place in the log."""
+
+    message_id: MessageId
+    session_id: BotSessionId
+    bot_id: BotId
+    in_reply_to: MessageId
+    content: str
+    status: MessageStatus = MessageStatus.COMPLETED
+    error: dict[str, Any] | None = None
+    suggestions: tuple[str, ...] = ()
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a log stands."""
+
+    epoch: str  # the log's incarnation; changes when the log was lost or restored
+    seq: int  # of the newest message; 0: none
+
+
+class Added(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a send: the stored message, and whether it was there before."""
+
+    message: Message
+    duplicate: bool
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """Some messages in order of `seq`; `has_more` in the direction that was read."""
+
+    messages: list[Message]
+    has_more: bool
+    head: Head

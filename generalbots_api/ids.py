@@ -1,0 +1,36 @@
+"""Identifiers, and where new ones come from. All are opaque strings: nobody parses one."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from typing import NewType
+
+UserId = NewType("UserId", str)
+BotId = NewType("BotId", str)
+GroupId = NewType("GroupId", str)
+LoginId = NewType("LoginId", str)
+"""The public name of a login session; never accepted as its token."""
+BotSessionId = NewType("BotSessionId", str)
+"""A bot session, and the conversation in it."""
+MessageId = NewType("MessageId", str)
+SessionToken = NewType("SessionToken", str)
+"""`gbs_` and 43 URL-safe characters: 256 random bits. A secret."""
+TokenHash = NewType("TokenHash", bytes)
+"""SHA-256 of a session token: the only form of it that is stored."""
+
+TOKEN_PREFIX = "gbs_"
+TOKEN_LENGTH = len(TOKEN_PREFIX) + 43
+
+
+def new_id() -> str:
+    """128 random bits in 22 URL-safe characters."""
+    return secrets.token_urlsafe(16)
+
+
+def new_session_token() -> SessionToken:
+    return SessionToken(TOKEN_PREFIX + secrets.token_urlsafe(32))
+
+
+def hash_token(token: str) -> TokenHash:
+    return TokenHash(hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest())

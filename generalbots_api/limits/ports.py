@@ -1,0 +1,29 @@
+"""What rate limiting needs from outside."""
+
+from __future__ import annotations
+
+from typing import Protocol, Self
+
+from generalbots_api.limits.model import Decision, Quota
+
+
+class Limiter(Protocol):
+    """Counts requests by key in fixed windows, for every node that shares it."""
+
+    async def take(self, key: str, quota: Quota, now_unix: float, /) -> Decision:
+        """Count one request against `key` and say whether it may go on.
+
+        One atomic step: of two racing requests for the last place, one wins,
+        and no two decisions tell the same `remaining` above 0. A refused
+        request does not count against the next window.
+
+        Raises:
+            Unavailable: the backend cannot be reached.
+        """
+
+    async def ping(self) -> None:
+        """Raise `Unavailable` if the backend cannot be reached."""
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(self, *exc_info: object) -> None: ...

@@ -1,0 +1,40 @@
+"""The bundle of stores that one backend gives."""
+
+from __future__ import annotations
+
+from typing import Protocol, Self
+
+from generalbots_api.auth.ports import LoginStore, PendingLoginStore, SeenTokenStore
+from generalbots_api.conversations.ports import ConversationLog
+from generalbots_api.sessions.ports import BotSessionStore
+
+
+class Storage(Protocol):
+    """Every store that the API needs, opened and closed together.
+
+    Opening it migrates what is there. What cannot be opened raises with a
+    sentence that says what to do, and is left as it was.
+    """
+
+    default_limiter: str
+    """`module:Class` of the limiter to use unless one is given."""
+    default_bus: str
+    """`module:Class` of the bus to use unless one is given."""
+
+    @property
+    def logins(self) -> LoginStore: ...
+    @property
+    def pending_logins(self) -> PendingLoginStore: ...
+    @property
+    def seen_tokens(self) -> SeenTokenStore: ...
+    @property
+    def bot_sessions(self) -> BotSessionStore: ...
+    @property
+    def log(self) -> ConversationLog: ...
+
+    async def ping(self) -> None:
+        """Raise `Unavailable` unless a write would be taken now."""
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(self, *exc_info: object) -> None: ...
