@@ -61,4 +61,4 @@ class ProfileChange:
 
 
 def is_name(value: str) -> bool:
-    return 1 <= len(value.strip()) and len(value) <= MAX_NAME and not _CONTROL.search(value)
+    return len(value.strip()) >= 1 and len(value) <= MAX_NAME and not _CONTROL.search(value)
