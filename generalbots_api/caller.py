@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from generalbots_api.ids import LoginId, UserId
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A signed-in user, as every room sees one.
 
     `login_id` names the login session that the request came with; it is None
     when the host application brings its own login (`authenticate=`), and then
     `expires_at` may be None too: the host decides how long its sessions live.
+
+    A msgspec value, since the garbage collector need not look at the many that
+    a busy service keeps.
     """
 
     user_id: UserId

@@ -1,0 +1,96 @@
+"""How fresh roles, groups and "is active" are, and calls to the Directory in a caller's name."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from generalbots_api.auth.grants import GrantKeeper
+from generalbots_api.auth.model import Login
+from generalbots_api.auth.ports import LoginStore
+from generalbots_api.auth.ports import Standings as StandingSource
+from generalbots_api.caller import Caller
+from generalbots_api.errors import BadGateway, Unauthorized, Unavailable
+from generalbots_api.ids import LoginId
+from generalbots_api.locks import KeyedLocks
+
+RETRY_AFTER = timedelta(seconds=5)
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Standings:
+    """Asks the Directory again when what is known is older than the settings allow."""
+
+    source: StandingSource | None  # None: the host brings its own login
+    logins: LoginStore
+    grants: GrantKeeper
+    max_age: timedelta
+    _failed_at: dict[LoginId, datetime] = field(default_factory=dict)
+    _locks: KeyedLocks = field(default_factory=KeyedLocks)
+
+    def is_stale(self, asked_unix: float, now_unix: float) -> bool:
+        return now_unix - asked_unix >= self.max_age.total_seconds()
+
+    async def renewed(self, id: LoginId, now: datetime) -> Login | None:
+        """The login with what the Directory says now, or as it was if it does not answer; None: ended.
+
+        While it is down it is asked again after 5 s, not at every request.
+        """
+        failed_at = self._failed_at.get(id)
+        if failed_at is not None and now - failed_at < RETRY_AFTER:
+            return await self.logins.get(id)
+        try:
+            return await self.confirmed(id, now, self.max_age)
+        except Unauthorized:
+            return None
+        except (Unavailable, BadGateway):
+            self._failed_at[id] = now
+            return await self.logins.get(id)
+
+    async def confirmed(self, id: LoginId, now: datetime, max_age: timedelta) -> Login:
+        """The login with a standing no older than `max_age`; one question at a time for each login.
+
+        Raises:
+            Unauthorized: it ended, here or because the Directory says so.
+            Unavailable, BadGateway: the Directory does not answer.
+        """
+        async with self._locks.hold(id):
+            login = await self.logins.get(id)
+            if login is None:
+                raise Unauthorized("The session has ended", token_sent=True)
+            if now - login.standing_at < max_age:
+                return login
+            return await self._ask(login, now)
+
+    async def _ask(self, login: Login, now: datetime) -> Login:
+        source = self.source
+        if source is None:
+            return login
+        standing = await self.grants.call(login.id, lambda token: source.standing(token, login.user_id))
+        self._failed_at.pop(login.id, None)
+        if not standing.active:
+            await self.grants.end(login.id)
+            raise Unauthorized("The account is not active", token_sent=True)
+        await self.logins.set_standing(login.id, standing, now)
+        return login.standing_as(standing, now)
+
+
+@dataclass(frozen=True, slots=True)
+class CallsAsCaller:
+    """The other rooms' way to the Directory: `users.ports.DirectoryCalls`, `groups.ports.DirectoryCalls`."""
+
+    grants: GrantKeeper
+
+    async def as_caller(self, caller: Caller, call: Callable[[str], Awaitable[T]], /) -> T:
+        """Give `call` the caller's access token, refreshed once if it is refused.
+
+        Raises:
+            Unauthorized: the login is over at the Directory; it is ended here too.
+            Unavailable: the Directory is down, or this caller has no login there.
+        """
+        if caller.login_id is None:
+            raise Unavailable("This user has no login at the Directory Service")
+        return await self.grants.call(caller.login_id, lambda token: call(token.reveal()))

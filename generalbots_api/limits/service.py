@@ -1,0 +1,74 @@
+"""Which quota counts for whom, and what happens when the limiter is down."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Set
+from dataclasses import dataclass, field
+
+from generalbots_api.caller import Caller
+from generalbots_api.errors import Unavailable
+from generalbots_api.limits.model import Decision, Quota
+from generalbots_api.limits.ports import Limiter
+
+log = logging.getLogger("generalbots_api.limits")
+
+
+@dataclass(slots=True)
+class RateLimits:
+    """Counts each request once, against the user or else the address.
+
+    Source: spec, "Rate Limiting".
+    """
+
+    limiter: Limiter
+    anonymous: Quota
+    user: Quota
+    admin: Quota
+    admin_roles: Set[str]
+    is_open_on_failure: bool
+    failures: int = 0
+    _is_failing: bool = field(default=False)
+
+    def quota_of(self, caller: Caller | None) -> Quota:
+        if caller is None:
+            return self.anonymous
+        return self.user if self.admin_roles.isdisjoint(caller.roles) else self.admin
+
+    async def take(self, caller: Caller | None, budget: str, now_unix: float) -> Decision:
+        """Count one request; `budget` is the address, for a request without a valid session.
+
+        Raises:
+            Unavailable: the limiter is down and the settings say "closed".
+        """
+        quota = self.quota_of(caller)
+        key = f"a:{escaped(budget)}" if caller is None else f"u:{escaped(caller.user_id)}"
+        try:
+            decision = await self.limiter.take(key, quota, now_unix)
+        except Unavailable:
+            return self._without_limiter(quota, now_unix)
+        if self._is_failing:
+            self._is_failing = False
+            log.warning("limiter.back", extra={"failures": self.failures})
+        return decision
+
+    def uncounted(self, caller: Caller | None, now_unix: float) -> Decision:
+        """What is told of a request that does not count."""
+        quota = self.quota_of(caller)
+        return Decision(True, quota.limit, quota.limit, now_unix + quota.window_seconds)
+
+    def _without_limiter(self, quota: Quota, now_unix: float) -> Decision:
+        self.failures += 1
+        if not self._is_failing:  # once, not at every request
+            self._is_failing = True
+            log.error("limiter.down", extra={"policy": "open" if self.is_open_on_failure else "closed"})
+        if not self.is_open_on_failure:
+            raise Unavailable("Requests cannot be counted at the moment")
+        return Decision(True, quota.limit, quota.limit, now_unix + quota.window_seconds)
+
+
+def escaped(identity: str) -> str:
+    """`identity` without the separator of the limiter's keys: "a/b" and "a", "b" must not meet."""
+    if "/" in identity or "%" in identity:
+        return identity.replace("%", "%25").replace("/", "%2F")
+    return identity

@@ -1,0 +1,95 @@
+"""What a route is: a method, a path in full, a handler, and what it takes and gives."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from starlette.routing import compile_path
+
+from generalbots_api.errors import ApiError
+from generalbots_api.web.reply import Reply
+from generalbots_api.web.request import ApiRequest
+
+Handler = Callable[[ApiRequest], Awaitable[Reply]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Docs:
+    """What the OpenAPI document says of an endpoint: the same types that decode and encode."""
+
+    query: type | None = None
+    takes: type | None = None
+    gives: type | None = None
+    status: int = 200
+    raises: tuple[type[ApiError], ...] = ()
+    also_form: bool = False
+    content_type: str = "application/json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """One method at one path. The handler's docstring is its description.
+
+    A public one is served without a valid session; all others answer 401.
+    `method` is "WEBSOCKET" for a socket, whose handler is another kind.
+    """
+
+    method: str
+    path: str
+    handler: Any  # Handler, or the socket's
+    docs: Docs = Docs()
+    is_public: bool = False
+    is_counted: bool = True
+
+    def moved(self, base: str, prefix: str) -> Endpoint:
+        return replace(self, path=prefix + self.path.removeprefix(base) or "/")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A path that is known, its parameters, and the methods that it answers."""
+
+    methods: dict[str, Endpoint]
+    params: dict[str, str]
+
+    @property
+    def allow(self) -> str:
+        names = [m for m in self.methods if m != "WEBSOCKET"]
+        return ", ".join([*names, *(["HEAD"] if "GET" in names else []), "OPTIONS"])
+
+
+class RouteTable:
+    """Finds endpoints by path: a table of exact paths first, patterns after.
+
+    A path is found with and without a trailing slash.
+    """
+
+    def __init__(self, endpoints: list[Endpoint]) -> None:
+        self.endpoints = endpoints
+        by_path: dict[str, dict[str, Endpoint]] = {}
+        for endpoint in endpoints:
+            by_path.setdefault(endpoint.path.rstrip("/"), {})[endpoint.method] = endpoint
+        self._patterns = [
+            (compile_path(path)[0], methods) for path, methods in by_path.items() if "{" in path
+        ]
+        self._exact: dict[str, Found] = {}
+        for path, methods in by_path.items():
+            if "{" not in path:
+                self._exact[path] = self._exact[path + "/"] = self._merged(path, methods)
+
+    def _merged(self, path: str, methods: dict[str, Endpoint]) -> Found:
+        """A pattern may know a method that the exact path does not: DELETE /api/session/create."""
+        pattern = self._by_pattern(path) or Found({}, {})
+        return Found({**pattern.methods, **methods}, pattern.params)
+
+    def find(self, path: str) -> Found | None:
+        return self._exact.get(path) or self._by_pattern(path.rstrip("/"))
+
+    def _by_pattern(self, path: str) -> Found | None:
+        for regex, methods in self._patterns:
+            match = regex.match(path)
+            if match:
+                return Found(methods, match.groupdict())
+        return None

@@ -1,0 +1,71 @@
+"""The request head: one pass over the raw headers, for all that the entry needs."""
+
+from __future__ import annotations
+
+import msgspec
+
+from generalbots_api.web.errors import RawHeaders
+
+MAX_REQUEST_ID = 128
+_FIELDS = {
+    b"authorization": "authorization",
+    b"cookie": "cookies",
+    b"origin": "origin",
+    b"sec-fetch-site": "fetch_site",
+    b"content-length": "content_length",
+    b"content-type": "content_type",
+    b"x-request-id": "request_id",
+    b"x-forwarded-for": "forwarded_for",
+    b"access-control-request-method": "preflight_method",
+}
+
+
+class Head(msgspec.Struct, gc=False):
+    """What the entry reads of a request's headers; None: not sent."""
+
+    authorization: bytes | None = None
+    authorizations: int = 0
+    cookies: list[bytes] | None = None
+    origin: bytes | None = None
+    fetch_site: bytes | None = None
+    content_length: bytes | None = None
+    content_type: bytes | None = None
+    request_id: bytes | None = None
+    forwarded_for: list[bytes] | None = None
+    preflight_method: bytes | None = None
+
+
+def read_head(headers: RawHeaders) -> Head:
+    """Read `headers`, whose names are in lower case, as ASGI has it."""
+    head = Head()
+    for name, value in headers:
+        if name in _FIELDS:  # most are not: one look-up each
+            _note(head, name, value)
+    return head
+
+
+def _note(head: Head, name: bytes, value: bytes) -> None:
+    if name == b"authorization":
+        head.authorization = value
+        head.authorizations += 1
+    elif name in (b"cookie", b"x-forwarded-for"):
+        field = _FIELDS[name]
+        setattr(head, field, [*(getattr(head, field) or ()), value])
+    elif name != b"x-request-id" or is_sane_id(value):
+        setattr(head, _FIELDS[name], value)
+
+
+def is_sane_id(value: bytes) -> bool:
+    """Up to 128 visible ASCII characters."""
+    return 0 < len(value) <= MAX_REQUEST_ID and value.isascii() and all(32 < c < 127 for c in value)
+
+
+def cookie_values(cookies: list[bytes], name: bytes) -> list[str]:
+    """Every value of the cookie `name`, in order. RFC 6265, section 5.4."""
+    found = []
+    for header in cookies:
+        for pair in header.split(b";"):
+            key, sep, value = pair.strip().partition(b"=")
+            if sep and key == name:
+                found.append(value.strip(b'"').decode("latin-1"))
+    return found
