@@ -41,7 +41,13 @@ class Endpoint:
     handler: Any  # Handler, or the socket's
     docs: Docs = Docs()
     is_public: bool = False
-    is_counted: bool = True
+    is_counted: bool = True  # against the quota
+    is_use: bool = True  # prolongs the session
+
+    @property
+    def name(self) -> str:
+        """The handler's own name, unique in its mount."""
+        return str(self.handler.__name__)
 
     def moved(self, base: str, prefix: str) -> Endpoint:
         return replace(self, path=prefix + self.path.removeprefix(base) or "/")

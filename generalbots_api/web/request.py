@@ -51,6 +51,11 @@ class ApiRequest(HTTPConnection):
         """The client's address, with trusted proxies taken off."""
         return str(self.scope["gb.address"])
 
+    @property
+    def route_path(self) -> str:
+        """The path below the mount's prefix."""
+        return str(self.scope["gb.route_path"])
+
     def path_param(self, name: str) -> str:
         return str(self.scope["path_params"][name])
 

@@ -1,0 +1,194 @@
+"""The one way in: identify, count, route, answer. Every mount and the whole app use it."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from itertools import count
+
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
+
+from generalbots_api.clock import Clock
+from generalbots_api.errors import (
+    ApiError,
+    MethodNotAllowed,
+    NotFound,
+    PayloadTooLarge,
+    RateLimited,
+    Unauthorized,
+)
+from generalbots_api.limits.model import Decision
+from generalbots_api.limits.service import RateLimits
+from generalbots_api.web.address import Addresses, budget_of
+from generalbots_api.web.cors import Cors
+from generalbots_api.web.endpoint import Endpoint, Found
+from generalbots_api.web.errors import RawHeaders
+from generalbots_api.web.head import Head, read_head
+from generalbots_api.web.identity import Identification, Identified
+from generalbots_api.web.meter import Meter
+from generalbots_api.web.origin import SAFE_METHODS, OriginPolicy
+from generalbots_api.web.rate_headers import RateHeaders
+from generalbots_api.web.reply import Reply, error_reply, send_reply
+from generalbots_api.web.request import ApiRequest
+
+log = logging.getLogger("generalbots_api")
+
+NOSNIFF = (b"x-content-type-options", b"nosniff")
+NO_STORE = (b"cache-control", b"no-store")
+HSTS = (b"strict-transport-security", b"max-age=31536000")
+
+
+@dataclass(slots=True)
+class Visit:
+    """One request on its way through the entry, and what its response carries already."""
+
+    request_id: str
+    head: Head
+    address: str
+    now_unix: float
+    headers: RawHeaders = field(default_factory=list)
+    who: Identified = field(default_factory=Identified)
+
+
+@dataclass(slots=True)
+class Entry:
+    """Answers HTTP requests in the contract's way: one envelope, one identity, one count."""
+
+    identification: Identification
+    rates: RateLimits
+    rate_headers: RateHeaders
+    addresses: Addresses
+    origins: OriginPolicy
+    cors: Cors | None
+    clock: Clock
+    meter: Meter
+    max_body: int
+    is_production: bool
+    ready: Callable[[], Awaitable[None]]  # opens the backends if nobody did
+    _ids: count[int] = field(default_factory=count)
+    _id_prefix: str = field(default_factory=lambda: secrets.token_hex(8))
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send, found: Found | None) -> None:
+        """Answer one request; `found` None: no such path."""
+        started = time.perf_counter()
+        visit = self.visit(scope)
+        try:
+            await self.ready()
+            reply = await self._reply(visit, scope, receive, found)
+        except ApiError as error:
+            reply = error_reply(error, visit.request_id)
+            if reply.status >= 500:
+                log.error("request.failed", exc_info=error, extra={"request_id": visit.request_id})
+        except ClientDisconnect:
+            return
+        except Exception:
+            log.exception("request.failed", extra={"request_id": visit.request_id})
+            reply = error_reply(ApiError("Something went wrong here"), visit.request_id)
+        if not reply.is_cacheable:
+            visit.headers.append(NO_STORE)
+        self.meter.count(reply.status, (time.perf_counter() - started) * 1_000)
+        await send_reply(reply, visit.headers, send, is_head=scope["method"] == "HEAD")
+
+    def visit(self, scope: Scope) -> Visit:
+        """Read the head, and give the response the headers that do not depend on the answer."""
+        head = read_head(scope["headers"])
+        request_id = (
+            f"{self._id_prefix}-{next(self._ids)}" if head.request_id is None else head.request_id.decode()
+        )
+        headers: RawHeaders = [(b"x-request-id", request_id.encode()), NOSNIFF]
+        if self.is_production:
+            headers.append(HSTS)
+        if self.cors is not None:
+            headers += self.cors.headers(head)
+        visit = Visit(request_id, head, self.addresses.client(scope, head), self.clock.unix(), headers)
+        scope["gb.request_id"] = request_id
+        scope["gb.address"] = visit.address
+        return visit
+
+    async def _reply(self, visit: Visit, scope: Scope, receive: Receive, found: Found | None) -> Reply:
+        method = scope["method"]
+        if method == "OPTIONS" and self.cors is not None and visit.head.preflight_method is not None:
+            return self.cors.preflight(visit.head)
+        endpoint = endpoint_for(found, method)
+        await self.admit(visit, scope, endpoint)
+        self._check_caller(visit, scope, endpoint, found)
+        if endpoint is None:
+            return _without_endpoint(found, method)
+        if visit.head.content_length is not None:
+            self._check_length(visit.head.content_length)
+        if found is not None and found.params:
+            scope["path_params"] = {**scope.get("path_params", {}), **found.params}
+        request = ApiRequest(scope, receive, head=visit.head, caller=visit.who.caller, max_body=self.max_body)
+        reply: Reply = await endpoint.handler(request)
+        return reply
+
+    async def admit(self, visit: Visit, scope: Scope, endpoint: Endpoint | None) -> None:
+        """Identify the sender, then count the request once.
+
+        Raises:
+            RateLimited: the quota is used up.
+        """
+        is_use = endpoint is None or endpoint.is_use
+        visit.who = await self.identification.identify(visit.head, scope, visit.now_unix, is_use=is_use)
+        if endpoint is not None and not endpoint.is_counted:
+            return
+        caller = visit.who.caller
+        if caller is None and self.addresses.is_unlimited(visit.address):
+            decision = self.rates.uncounted(caller, visit.now_unix)
+        else:
+            budget = "" if caller is not None else budget_of(visit.address)
+            decision = await self.rates.take(caller, budget, visit.now_unix)
+        visit.headers += self.rate_headers.of(self.rates.quota_of(caller), decision, visit.now_unix)
+        if not decision.allowed:
+            raise too_many(decision, visit.now_unix)
+
+    def _check_caller(
+        self, visit: Visit, scope: Scope, endpoint: Endpoint | None, found: Found | None
+    ) -> None:
+        """401 before 404 and 405 under /api; 403 for a cookie that another site made the browser send.
+
+        Raises:
+            Unauthorized, Forbidden.
+        """
+        who = visit.who
+        is_public = endpoint.is_public if endpoint else not needs_session(scope, found)
+        if who.caller is None and not is_public:
+            raise Unauthorized(token_sent=who.is_token_sent)
+        if who.is_by_cookie and who.caller is not None and scope["method"] not in SAFE_METHODS:
+            self.origins.check_unsafe(visit.head, scope)
+
+    def _check_length(self, content_length: bytes) -> None:
+        if not content_length.isdigit() or int(content_length[:20]) > self.max_body:
+            raise PayloadTooLarge("The body is too large", max_bytes=self.max_body)
+
+
+def endpoint_for(found: Found | None, method: str) -> Endpoint | None:
+    if found is None:
+        return None
+    return found.methods.get("GET" if method == "HEAD" else method)
+
+
+def needs_session(scope: Scope, found: Found | None) -> bool:
+    """Whether a request that no endpoint takes is 401 rather than 404 or 405 without a session."""
+    if found is not None and any(endpoint.is_public for endpoint in found.methods.values()):
+        return False
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "")
+    return (path.removeprefix(root) + "/").startswith("/api/")
+
+
+def too_many(decision: Decision, now_unix: float) -> RateLimited:
+    wait = max(1, decision.reset_unix - int(now_unix))
+    return RateLimited("The request quota is used up", retry_after=wait)
+
+
+def _without_endpoint(found: Found | None, method: str) -> Reply:
+    if found is None:
+        raise NotFound("There is nothing at this path")
+    if method == "OPTIONS":
+        return Reply(b"", 204, headers=[(b"allow", found.allow.encode())])
+    raise MethodNotAllowed(found.allow)

@@ -1,0 +1,84 @@
+"""Who a request comes from, by its header, its cookie, or the host application's own login."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import msgspec
+from starlette.requests import HTTPConnection
+from starlette.types import Scope
+
+from generalbots_api.auth.identity import LoginSessions
+from generalbots_api.caller import Caller
+from generalbots_api.ids import TOKEN_LENGTH, TOKEN_PREFIX, TokenHash, hash_token
+from generalbots_api.web.head import Head, cookie_values
+
+Authenticate = Callable[[HTTPConnection], Awaitable[Caller | None]]
+"""The host's own login: the caller of a connection, or None. Called once for each request."""
+
+
+class Identified(msgspec.Struct, gc=False):
+    """What is known of the sender. `caller` None: no valid session."""
+
+    caller: Caller | None = None
+    token_hash: TokenHash | None = None
+    is_token_sent: bool = False
+    is_by_cookie: bool = False  # the browser sent it by itself, so it proves no intent
+
+
+class Credentials(msgspec.Struct, gc=False):
+    """The session token of a request; None: none, or one that cannot be right."""
+
+    token: str | None
+    is_sent: bool
+    is_by_cookie: bool = False
+
+
+NONE_SENT = Credentials(None, False)
+REFUSED = Credentials(None, True)
+
+
+def credentials_of(head: Head, cookie_name: bytes) -> Credentials:
+    """The Authorization header wins; two headers or two session cookies are nobody's.
+
+    Source: contract, "Authentication of a request"; RFC 6750, section 2.1.
+    """
+    if head.authorization is not None:
+        scheme, _, token = head.authorization.partition(b" ")
+        if head.authorizations > 1 or scheme.lower() != b"bearer":
+            return REFUSED
+        return _token(token.strip().decode("latin-1"), is_by_cookie=False)
+    if head.cookies is None:
+        return NONE_SENT
+    values = cookie_values(head.cookies, cookie_name)
+    if not values:
+        return NONE_SENT
+    return _token(values[0], is_by_cookie=True) if len(values) == 1 else REFUSED
+
+
+def _token(text: str, *, is_by_cookie: bool) -> Credentials:
+    if len(text) != TOKEN_LENGTH or not text.startswith(TOKEN_PREFIX):
+        return Credentials(None, True, is_by_cookie)
+    return Credentials(text, True, is_by_cookie)
+
+
+@dataclass(frozen=True, slots=True)
+class Identification:
+    """Finds the caller of each connection."""
+
+    sessions: LoginSessions
+    cookie_name: bytes
+    authenticate: Authenticate | None
+
+    async def identify(self, head: Head, scope: Scope, now_unix: float, *, is_use: bool = True) -> Identified:
+        if self.authenticate is not None:
+            caller = await self.authenticate(HTTPConnection(scope))
+            by_cookie = head.authorization is None
+            return Identified(caller, None, not by_cookie, by_cookie)
+        sent = credentials_of(head, self.cookie_name)
+        if sent.token is None:
+            return Identified(None, None, sent.is_sent, sent.is_by_cookie)
+        token_hash = hash_token(sent.token)
+        caller = await self.sessions.find(token_hash, now_unix, is_use=is_use)
+        return Identified(caller, token_hash, True, sent.is_by_cookie)

@@ -1,0 +1,102 @@
+"""Mounts: parts of the API as Starlette routes, each complete in itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.datastructures import URLPath
+from starlette.routing import BaseRoute, Match, NoMatchFound
+from starlette.types import Receive, Scope, Send
+
+from generalbots_api.web.endpoint import Endpoint, Found, RouteTable
+from generalbots_api.web.entry import Entry
+from generalbots_api.web.sockets import SocketEntry
+
+FOUND = "gb.found"
+
+
+class Mount(BaseRoute):
+    """One room of the API, for `Starlette(routes=[...])` and FastAPI's `router.routes`.
+
+    It answers the paths of its endpoints, and leaves every other path to its
+    siblings, also where they share a prefix. It brings its own errors,
+    identity and limits, and is at the spec's paths unless `at` moves it.
+    """
+
+    def __init__(
+        self, name: str, base: str, endpoints: list[Endpoint], entry: Entry, sockets: SocketEntry
+    ) -> None:
+        self.name = name
+        self.path = base
+        self.table = RouteTable(endpoints)
+        self._entry = entry
+        self._sockets = sockets
+
+    def at(self, prefix: str) -> Mount:
+        """The same mount with `prefix` in place of its own.
+
+        Raises:
+            ValueError: `prefix` does not begin with a slash, or ends with one.
+        """
+        if prefix and (not prefix.startswith("/") or prefix.endswith("/")):
+            raise ValueError(f"prefix: {prefix!r} must begin with a slash and not end with one")
+        moved = [endpoint.moved(self.path, prefix) for endpoint in self.table.endpoints]
+        return Mount(self.name, prefix, moved, self._entry, self._sockets)
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """A full match for every known path, whatever the method: its 405 is ours to give."""
+        if scope["type"] not in ("http", "websocket"):
+            return Match.NONE, {}
+        found = self.table.find(route_path(scope))
+        if found is None:
+            return Match.NONE, {}
+        return Match.FULL, {
+            "endpoint": self,
+            FOUND: found,
+            "path_params": {**scope.get("path_params", {}), **found.params},
+        }
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        found: Found | None = scope.get(FOUND) or self.table.find(route_path(scope))
+        if scope["type"] == "websocket":
+            await self._sockets.answer(scope, receive, send, found)
+        else:
+            await self._entry.answer(scope, receive, send, found)
+
+    def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
+        """`auth:login` is the path of the handler `login` in the mount `auth`."""
+        for endpoint in self.table.endpoints:
+            if name == f"{self.name}:{endpoint.name}":
+                path = endpoint.path.format(**path_params)
+                return URLPath(path=path, protocol="websocket" if endpoint.method == "WEBSOCKET" else "http")
+        raise NoMatchFound(name, path_params)
+
+
+class WholeApp:
+    """Every mount as one ASGI app, which also answers what no endpoint knows."""
+
+    def __init__(self, endpoints: list[Endpoint], entry: Entry, sockets: SocketEntry) -> None:
+        self.table = RouteTable(endpoints)
+        self._entry = entry
+        self._sockets = sockets
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        found = self.table.find(route_path(scope))
+        if scope["type"] == "http":
+            await self._entry.answer(scope, receive, send, found)
+        elif scope["type"] == "websocket":
+            await self._sockets.answer(scope, receive, send, found)
+
+
+def route_path(scope: Scope) -> str:
+    """The path below the host's mount, with what hosts and proxies do to it undone.
+
+    `path` holds `root_path` by ASGI's rule; a proxy that strips a prefix leaves
+    it out, and some hosts hide the prefix altogether.
+    """
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "").rstrip("/")
+    if root and (path == root or path.startswith(root + "/")):
+        path = path[len(root) :]
+    scope["gb.route_path"] = path or "/"
+    return path or "/"

@@ -1,0 +1,35 @@
+"""The headers that tell a client where it stands with its quota."""
+
+from __future__ import annotations
+
+from generalbots_api.limits.model import Decision, Quota
+from generalbots_api.web.errors import RawHeaders
+
+
+class RateHeaders:
+    """Source: spec, "Rate Limiting"; draft-ietf-httpapi-ratelimit-headers for the two without X.
+
+    What does not change from one request to the next is encoded ahead.
+    """
+
+    def __init__(self, quotas: list[Quota]) -> None:
+        self._fixed = {
+            quota.name: (
+                (b"x-ratelimit-limit", str(quota.limit).encode()),
+                (b"ratelimit-policy", f'"{quota.name}";q={quota.limit};w={quota.window_seconds}'.encode()),
+                f'"{quota.name}";r='.encode(),
+            )
+            for quota in quotas
+        }
+
+    def of(self, quota: Quota, decision: Decision, now_unix: float) -> RawHeaders:
+        limit, policy, prefix = self._fixed[quota.name]
+        remaining = b"%d" % decision.remaining
+        reset = decision.reset_unix
+        return [
+            limit,
+            (b"x-ratelimit-remaining", remaining),
+            (b"x-ratelimit-reset", b"%d" % reset),
+            policy,
+            (b"ratelimit", b"%b%b;t=%d" % (prefix, remaining, max(0, reset - int(now_unix)))),
+        ]

@@ -1,0 +1,102 @@
+"""The way in for WebSockets: the same steps as a request, and refusals as HTTP responses."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from starlette.types import Receive, Scope, Send
+
+from generalbots_api.caller import Caller
+from generalbots_api.errors import ApiError, NotFound, Unauthorized
+from generalbots_api.ids import TokenHash
+from generalbots_api.web.endpoint import Found
+from generalbots_api.web.entry import NO_STORE, Entry, Visit
+from generalbots_api.web.errors import RawHeaders
+from generalbots_api.web.reply import Reply, error_reply
+
+log = logging.getLogger("generalbots_api")
+
+DENIAL = "websocket.http.response"
+CLOSE_REFUSED = 1008
+CLOSE_FAILED = 1011
+
+
+@dataclass(slots=True)
+class Opening:
+    """A handshake that may be accepted: until `accept`, an `ApiError` refuses it by an HTTP response."""
+
+    scope: Scope
+    receive: Receive
+    send: Send
+    caller: Caller
+    token_hash: TokenHash | None  # None: the host's own login
+    request_id: str
+    headers: RawHeaders
+    is_accepted: bool = False
+
+    async def accept(self) -> None:
+        await self.receive()  # websocket.connect
+        self.is_accepted = True
+        await self.send({"type": "websocket.accept", "headers": self.headers})
+
+
+SocketHandler = Callable[[Opening], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class SocketEntry:
+    """Lets sockets in. Source: chat-protocol, "Opening"."""
+
+    entry: Entry
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send, found: Found | None) -> None:
+        visit = self.entry.visit(scope)
+        opening: Opening | None = None
+        try:
+            await self.entry.ready()
+            handler, opening = await self._admitted(scope, receive, send, visit, found)
+            await handler(opening)
+        except ApiError as error:
+            reply = error_reply(error, visit.request_id)
+        except Exception:
+            log.exception("socket.failed", extra={"request_id": visit.request_id})
+            reply = error_reply(ApiError("Something went wrong here"), visit.request_id)
+        else:
+            return
+        if opening is not None and opening.is_accepted:
+            await send({"type": "websocket.close", "code": CLOSE_FAILED, "reason": ""})
+        else:
+            await refuse(reply, visit.headers, scope, receive, send)
+
+    async def _admitted(
+        self, scope: Scope, receive: Receive, send: Send, visit: Visit, found: Found | None
+    ) -> tuple[SocketHandler, Opening]:
+        endpoint = found.methods.get("WEBSOCKET") if found else None
+        await self.entry.admit(visit, scope, endpoint)
+        who = visit.who
+        if who.caller is None:
+            raise Unauthorized(token_sent=who.is_token_sent)
+        if endpoint is None:
+            raise NotFound("There is no socket at this path")
+        self.entry.origins.check_socket(visit.head, scope, by_cookie=who.is_by_cookie)
+        opening = Opening(scope, receive, send, who.caller, who.token_hash, visit.request_id, visit.headers)
+        return endpoint.handler, opening
+
+
+async def refuse(reply: Reply, common: RawHeaders, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer the handshake with `reply` where the server can, else with a close."""
+    await receive()  # websocket.connect
+    if DENIAL not in scope.get("extensions", {}):
+        await send({"type": "websocket.close", "code": CLOSE_REFUSED, "reason": ""})
+        return
+    headers = [
+        *common,
+        *reply.headers,
+        NO_STORE,
+        (b"content-type", reply.content_type),
+        (b"content-length", str(len(reply.body)).encode()),
+    ]
+    await send({"type": f"{DENIAL}.start", "status": reply.status, "headers": headers})
+    await send({"type": f"{DENIAL}.body", "body": reply.body, "more_body": False})

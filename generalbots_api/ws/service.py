@@ -1,0 +1,120 @@
+"""The open sockets of this node: found by login, user and session, bounded, closed together."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import anyio
+
+from generalbots_api.caller import Caller
+from generalbots_api.clock import Clock
+from generalbots_api.errors import Unavailable
+from generalbots_api.ids import BotSessionId, LoginId, TokenHash, UserId
+from generalbots_api.ws.model import CloseCode
+from generalbots_api.ws.outbox import Outbox
+
+SWEEP_SECONDS = 0.5
+DRAIN_TIMEOUT = 5.0  # seconds
+
+FindCaller = Callable[[TokenHash, float], Awaitable[Caller | None]]
+"""The caller of a live login, by the hash of its token, at a Unix time."""
+
+
+@dataclass(slots=True, eq=False)
+class Socket:
+    """One open socket."""
+
+    caller: Caller
+    token_hash: TokenHash | None  # None: the host's own login
+    outbox: Outbox
+    sessions: set[BotSessionId] = field(default_factory=set)  # the ones it takes part in
+
+    def close(self, code: CloseCode, reason: str) -> None:
+        self.outbox.close(code, reason)
+
+
+@dataclass(slots=True)
+class Sockets:
+    """Knows every open socket and closes those that have lost their right."""
+
+    clock: Clock
+    find_caller: FindCaller
+    per_user: int
+    most: int
+    is_draining: bool = False
+    _by_user: dict[UserId, list[Socket]] = field(default_factory=dict)
+    _count: int = 0
+    _empty: anyio.Event | None = None
+
+    @property
+    def count(self) -> int:
+        return self._count
+
+    def check_room(self) -> None:
+        """Raises:
+        Unavailable: there are too many sockets, or the service is stopping.
+        """
+        if self.is_draining:
+            raise Unavailable("The service is restarting", retry_after=2)
+        if self._count >= self.most:
+            raise Unavailable("There are too many open sockets", retry_after=30)
+
+    def add(self, socket: Socket) -> None:
+        """Count it in; past the bound the user's oldest one is closed."""
+        mine = self._by_user.setdefault(socket.caller.user_id, [])
+        mine.append(socket)
+        self._count += 1
+        for oldest in mine[: max(0, len(mine) - self.per_user)]:
+            oldest.close(CloseCode.TOO_MANY_SOCKETS, "Too many sockets of this user")
+
+    def remove(self, socket: Socket) -> None:
+        mine = self._by_user.get(socket.caller.user_id, [])
+        mine.remove(socket)
+        self._count -= 1
+        if not mine:
+            del self._by_user[socket.caller.user_id]
+        if self._count == 0 and self._empty is not None:
+            self._empty.set()
+
+    def close_login(self, user_id: UserId, login_id: LoginId) -> None:
+        for socket in self._by_user.get(user_id, ()):
+            if socket.caller.login_id == login_id:
+                socket.close(CloseCode.LOGIN_ENDED, "The login has ended")
+
+    def close_session(self, user_id: UserId, session_id: BotSessionId) -> None:
+        for socket in self._by_user.get(user_id, ()):
+            if session_id in socket.sessions:
+                socket.close(CloseCode.LOGIN_ENDED, "The session has ended")
+
+    async def drain(self) -> None:
+        """Tell every socket to come back elsewhere, and wait (5 s at most) until they are gone."""
+        self.is_draining = True
+        for mine in self._by_user.values():
+            for socket in mine:
+                socket.close(CloseCode.RESTART, "The service is restarting")
+        if self._count:
+            self._empty = anyio.Event()
+            with anyio.move_on_after(DRAIN_TIMEOUT):
+                await self._empty.wait()
+
+    async def watch(self) -> None:
+        """Close sockets whose login expires, for as long as the service runs."""
+        while True:
+            await anyio.sleep(SWEEP_SECONDS)
+            await self.sweep()
+
+    async def sweep(self) -> None:
+        now = self.clock.unix()
+        for socket in [one for mine in self._by_user.values() for one in mine]:
+            expires_at = socket.caller.expires_at
+            if expires_at is not None and now >= expires_at.timestamp():
+                await self._look_again(socket, now)
+
+    async def _look_again(self, socket: Socket, now: float) -> None:
+        """Another request may have prolonged the login since."""
+        caller = await self.find_caller(socket.token_hash, now) if socket.token_hash else None
+        if caller is None:
+            socket.close(CloseCode.LOGIN_ENDED, "The login has expired")
+        else:
+            socket.caller = caller
