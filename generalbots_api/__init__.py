@@ -1,0 +1,32 @@
+"""The General Bots API as an ASGI library."""
+
+from generalbots_api.app import VERSION as __version__
+from generalbots_api.app import GeneralBots
+from generalbots_api.bots.echo import EchoBot
+from generalbots_api.bots.model import BotAccess, BotInfo, BotStatus, Piece, Suggestions
+from generalbots_api.bots.ports import Bot, BotCatalog, ChecksHealth, Turn, TurnMessage
+from generalbots_api.caller import Caller
+from generalbots_api.clock import Clock, SystemClock
+from generalbots_api.settings import Settings
+from generalbots_api.storage import Storage
+
+__all__ = [
+    "Bot",
+    "BotAccess",
+    "BotCatalog",
+    "BotInfo",
+    "BotStatus",
+    "Caller",
+    "ChecksHealth",
+    "Clock",
+    "EchoBot",
+    "GeneralBots",
+    "Piece",
+    "Settings",
+    "Storage",
+    "Suggestions",
+    "SystemClock",
+    "Turn",
+    "TurnMessage",
+    "__version__",
+]

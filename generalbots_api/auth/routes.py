@@ -7,12 +7,10 @@ from datetime import datetime
 
 import msgspec
 
-from generalbots_api.auth.identity import LoginSessions
 from generalbots_api.auth.logout import Logouts
 from generalbots_api.auth.model import AuthorizationAnswer
 from generalbots_api.auth.redirects import safe_target
 from generalbots_api.auth.service import Device, Logins
-from generalbots_api.clock import Clock
 from generalbots_api.errors import (
     BadGateway,
     InvalidRequest,
@@ -59,9 +57,7 @@ class LoggedOutJson(msgspec.Struct):
 class AuthRoutes:
     logins: Logins
     logouts: Logouts
-    sessions: LoginSessions
     cookies: Cookies
-    clock: Clock
     settings: Settings
 
     def endpoints(self) -> list[Endpoint]:

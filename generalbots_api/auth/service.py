@@ -38,7 +38,6 @@ class Limits:
 
     pending_timeout: timedelta
     pending_keep: int
-    idle_timeout: timedelta
     lifetime: timedelta
     per_user: int
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -43,6 +44,7 @@ class Conversations:
     turns: Turns
     clock: Clock
     max_chars: int
+    count_message: Callable[[], None]
     _order: KeyedLocks = field(default_factory=KeyedLocks)
 
     async def send(self, caller: Caller, sending: Sending, request_id: str) -> Added:
@@ -69,6 +71,7 @@ class Conversations:
             if not is_started:
                 self.turns.release(session.id)
         if not added.duplicate:
+            self.count_message()
             await self.feed.tell(added.message)
         return added
 

@@ -35,6 +35,9 @@ class Meter:
         self.latency_sum_ms += elapsed_ms
         self.buckets[bisect_left(self.bounds, elapsed_ms)] += 1
 
+    def count_message(self) -> None:
+        self.messages_total += 1
+
     def quantile(self, part: float) -> float:
         """The latency in ms that `part` of the requests stayed under, within a tenth; 0.0: none yet."""
         wanted = part * sum(self.buckets)

@@ -1,0 +1,170 @@
+"""Wires every room by hand, and gives the result as an ASGI app and as mounts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any
+
+from starlette.routing import Mount as StarletteMount
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from generalbots_api.bots.ports import Bot, BotCatalog
+from generalbots_api.bots.service import BotList
+from generalbots_api.bus import Bus
+from generalbots_api.clock import Clock, SystemClock
+from generalbots_api.directory import Directory
+from generalbots_api.limits.ports import Limiter
+from generalbots_api.rooms import Rooms
+from generalbots_api.settings import Settings
+from generalbots_api.storage import Storage
+from generalbots_api.web.identity import Authenticate
+from generalbots_api.web.lifespan import Lifespan
+from generalbots_api.web.mounts import Mount, WholeApp
+from generalbots_api.web.scopes import answer_lifespan, with_lifespan, with_prefix
+
+VERSION = version("generalbots-api")
+
+
+class GeneralBots:
+    """The General Bots API: an ASGI app, and the same in parts.
+
+    Nothing is opened until the lifespan runs. Two of them in one process know
+    nothing of each other.
+
+    Raises:
+        ValueError: settings and backends do not go together; the message names the field.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        storage: Storage,
+        directory: Directory | None = None,
+        bots: Sequence[Bot] | BotCatalog = (),
+        limiter: Limiter | None = None,
+        bus: Bus | None = None,
+        authenticate: Authenticate | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        check_directory(settings, directory, authenticate)
+        self.settings = settings
+        self._storage = storage
+        self._directory = directory
+        self._limiter = limiter or named(storage.default_limiter, max_keys=settings.limit_keys)
+        self._bus = bus or named(storage.default_bus)
+        self._lifespan = Lifespan(self._open_all)
+        self._rooms = rooms = Rooms(
+            settings=settings,
+            storage=storage,
+            directory=directory,
+            catalog=BotList(tuple(bots)) if isinstance(bots, Sequence) else bots,
+            limiter=self._limiter,
+            bus=self._bus,
+            authenticate=authenticate,
+            clock=clock or SystemClock(),
+            lifespan=self._lifespan,
+            version=VERSION,
+        )
+        mounts = {name: self._mount(name, base) for name, base in rooms.bases.items()}
+        self.auth: Mount = mounts["auth"]
+        self.sessions: Mount = mounts["sessions"]
+        self.users: Mount = mounts["users"]
+        self.bots: Mount = mounts["bots"]
+        self.groups: Mount = mounts["groups"]
+        self.admin: Mount = mounts["admin"]
+        self.conversations: Mount = mounts["conversations"]
+        self.ws: Mount = mounts["ws"]
+        self.health: Mount = mounts["health"]
+        self.console: Mount = mounts["console"]
+        self._app = WholeApp(rooms.endpoints(), rooms.entry, rooms.socket_entry)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await answer_lifespan(self.lifespan, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    @property
+    def mounts(self) -> list[Mount]:
+        """Every mount but the console, for `Starlette(routes=...)`."""
+        return [
+            self.auth,
+            self.sessions,
+            self.users,
+            self.bots,
+            self.groups,
+            self.admin,
+            self.conversations,
+            self.ws,
+            self.health,
+        ]
+
+    def lifespan(self, app: object = None) -> AbstractAsyncContextManager[None]:
+        """Open the backends for as long as the context lasts. Reference-counted.
+
+        Raises:
+            StorageError: the storage cannot be opened.
+        """
+        return self._lifespan.hold()
+
+    def install(self, app: Any, prefix: str = "") -> None:
+        """Mount everything in a Starlette or FastAPI app at `prefix`, and run the lifespan with the app's own."""
+        router = app.router
+        router.routes.append(StarletteMount(prefix, app=self) if prefix else _catching_all(self))
+        router.lifespan_context = with_lifespan(router.lifespan_context, self.lifespan)
+
+    def wrap(self, app: ASGIApp, prefix: str = "") -> ASGIApp:
+        """An ASGI app that answers below `prefix` itself and leaves the rest, the lifespan included, to `app`."""
+        return with_prefix(self, app, prefix, self.lifespan)
+
+    async def drain(self) -> None:
+        """Stop taking work: `/ready` answers 503, sockets are told to come back elsewhere and closed (1012).
+
+        Returns when they are gone, after 5 s at most.
+        """
+        await self._rooms.drain()
+
+    def _mount(self, name: str, base: str) -> Mount:
+        rooms = self._rooms
+        return Mount(name, base, rooms.endpoints_of(name), rooms.entry, rooms.socket_entry)
+
+    @asynccontextmanager
+    async def _open_all(self) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._storage)
+            await stack.enter_async_context(self._bus)
+            await stack.enter_async_context(self._limiter)
+            if self._directory is not None:
+                await stack.enter_async_context(self._directory)
+            await stack.enter_async_context(self._rooms.running())
+            yield
+
+
+def check_directory(
+    settings: Settings, directory: Directory | None, authenticate: Authenticate | None
+) -> None:
+    """Raises:
+    ValueError: nobody could log in, or a directory that is not fit for production.
+    """
+    if directory is None and authenticate is None:
+        raise ValueError("directory: give a directory, or authenticate= for a login of your own")
+    if directory is None or not settings.is_production:
+        return
+    if directory.is_for_development:
+        raise ValueError("directory: the development directory must not be used in production")
+    if not directory.issuer.startswith("https://"):
+        raise ValueError("directory: the issuer must be https in production")
+
+
+def named(path: str, **options: Any) -> Any:
+    """What `module:attribute` makes: the default that a storage names, so that this module knows no backend."""
+    module, _, attribute = path.partition(":")
+    return getattr(import_module(module), attribute)(**options)
+
+
+def _catching_all(app: ASGIApp) -> StarletteMount:
+    return StarletteMount("", app=app)

@@ -1,0 +1,93 @@
+"""What the rooms tell each other over the bus: a login ended, a session changed, rights changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import msgspec
+
+from generalbots_api.auth.identity import LoginSessions
+from generalbots_api.auth.model import Login
+from generalbots_api.auth.ports import LoginStore
+from generalbots_api.bus import Bus
+from generalbots_api.ids import BotSessionId, LoginId, UserId
+from generalbots_api.sessions.current import CurrentBots
+from generalbots_api.sessions.model import BotSession
+from generalbots_api.ws.service import Sockets
+
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+LOGIN_ENDED = "login.ended"
+LOGIN_CHANGED = "login.changed"
+BOT_SESSION_CHANGED = "bot_session.changed"
+
+
+class LoginNews(msgspec.Struct, frozen=True):
+    id: LoginId
+    user_id: UserId
+
+
+class BotSessionNews(msgspec.Struct, frozen=True):
+    id: BotSessionId
+    user_id: UserId
+    is_ended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Newsroom:
+    """Tells the news to every node."""
+
+    bus: Bus
+    logins: LoginStore
+
+    async def login_ended(self, login: Login) -> None:
+        await self.bus.publish(LOGIN_ENDED, msgspec.json.encode(LoginNews(login.id, login.user_id)))
+
+    async def bot_session_changed(self, session: BotSession) -> None:
+        news = BotSessionNews(session.id, session.user_id, session.ended_at is not None)
+        await self.bus.publish(BOT_SESSION_CHANGED, msgspec.json.encode(news))
+
+    async def rights_changed(self, user_ids: list[UserId]) -> None:
+        """The Directory is asked again at the next request of these users."""
+        for user_id in user_ids:
+            for login in await self.logins.of_user(user_id):
+                await self.logins.set_standing(login.id, login.standing, LONG_AGO)
+                await self.bus.publish(LOGIN_CHANGED, msgspec.json.encode(LoginNews(login.id, user_id)))
+
+
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """What this node does when it hears the news."""
+
+    sessions: LoginSessions
+    current_bots: CurrentBots
+    sockets: Sockets
+
+    def subscribe(self, bus: Bus) -> Callable[[], None]:
+        """Listen from now on; the answer ends it."""
+        leaves = [
+            bus.subscribe(LOGIN_ENDED, self._login_ended),
+            bus.subscribe(LOGIN_CHANGED, self._login_changed),
+            bus.subscribe(BOT_SESSION_CHANGED, self._bot_session_changed),
+        ]
+
+        def leave() -> None:
+            for each in leaves:
+                each()
+
+        return leave
+
+    def _login_ended(self, payload: bytes) -> None:
+        news = msgspec.json.decode(payload, type=LoginNews)
+        self.sessions.forget(news.id)
+        self.sockets.close_login(news.user_id, news.id)
+
+    def _login_changed(self, payload: bytes) -> None:
+        self.sessions.forget(msgspec.json.decode(payload, type=LoginNews).id)
+
+    def _bot_session_changed(self, payload: bytes) -> None:
+        news = msgspec.json.decode(payload, type=BotSessionNews)
+        self.current_bots.forget(news.user_id)
+        if news.is_ended:
+            self.sockets.close_session(news.user_id, news.id)

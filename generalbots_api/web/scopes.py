@@ -1,0 +1,90 @@
+"""Living inside other apps: their lifespans, and a prefix of their paths."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+log = logging.getLogger("generalbots_api")
+
+Lifespan = Callable[[object], AbstractAsyncContextManager[Any]]
+
+
+async def answer_lifespan(lifespan: Lifespan, receive: Receive, send: Send) -> None:
+    """Serve the lifespan scope by itself, when nothing is around the app. Source: ASGI, "Lifespan Protocol"."""
+    async with AsyncExitStack() as stack:
+        await receive()
+        try:
+            await stack.enter_async_context(lifespan(None))
+        except Exception as error:
+            log.exception("startup.failed")
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+def with_lifespan(host: Lifespan, ours: Lifespan) -> Lifespan:
+    """The host's lifespan with ours around it; what the host's yields is passed on."""
+
+    @asynccontextmanager
+    async def both(app: object) -> AsyncIterator[Any]:
+        async with ours(app), host(app) as state:
+            yield state
+
+    return both
+
+
+def with_prefix(ours: ASGIApp, host: ASGIApp, prefix: str, lifespan: Lifespan) -> ASGIApp:
+    """Requests below `prefix` go to `ours`, all others to `host`; ours lives as long as the host.
+
+    A host that does not speak the lifespan protocol is left alone with it.
+    """
+    prefix = prefix.rstrip("/")
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _around_host(host, lifespan, scope, receive, send)
+        elif is_below(scope, prefix):
+            root = scope.get("root_path", "") + prefix
+            await ours({**scope, "root_path": root}, receive, send)
+        else:
+            await host(scope, receive, send)
+
+    return app
+
+
+def is_below(scope: Scope, prefix: str) -> bool:
+    path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+    return path == prefix or path.startswith(prefix + "/")
+
+
+async def _around_host(host: ASGIApp, lifespan: Lifespan, scope: Scope, receive: Receive, send: Send) -> None:
+    is_started = False
+
+    async def note(message: Any) -> None:
+        nonlocal is_started
+        is_started = is_started or message["type"] == "lifespan.startup.complete"
+        await send(message)
+
+    async with lifespan(None):
+        try:
+            await host(scope, receive, note)
+        except Exception:
+            if is_started:
+                raise
+            log.info("host.without_lifespan")
+            await _answer_for_host(receive, send)
+
+
+async def _answer_for_host(receive: Receive, send: Send) -> None:
+    """The host raised, as an app does that knows no lifespan; ours needs one all the same."""
+    await send({"type": "lifespan.startup.complete"})
+    while (await receive())["type"] != "lifespan.shutdown":
+        pass
+    await send({"type": "lifespan.shutdown.complete"})
