@@ -1,7 +1,6 @@
 """The General Bots API as an ASGI library."""
 
-from generalbots_api.app import VERSION as __version__
-from generalbots_api.app import GeneralBots
+from generalbots_api.app import GeneralBots, __version__
 from generalbots_api.bots.echo import EchoBot
 from generalbots_api.bots.model import BotAccess, BotInfo, BotStatus, Piece, Suggestions
 from generalbots_api.bots.ports import Bot, BotCatalog, ChecksHealth, Turn, TurnMessage

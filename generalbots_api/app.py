@@ -25,7 +25,7 @@ from generalbots_api.web.lifespan import Lifespan
 from generalbots_api.web.mounts import Mount, WholeApp
 from generalbots_api.web.scopes import answer_lifespan, with_lifespan, with_prefix
 
-VERSION = version("generalbots-api")
+__version__ = version("generalbots-api")
 
 
 class GeneralBots:
@@ -67,7 +67,7 @@ class GeneralBots:
             authenticate=authenticate,
             clock=clock or SystemClock(),
             lifespan=self._lifespan,
-            version=VERSION,
+            version=__version__,
         )
         mounts = {name: self._mount(name, base) for name, base in rooms.bases.items()}
         self.auth: Mount = mounts["auth"]
@@ -112,13 +112,13 @@ class GeneralBots:
         return self._lifespan.hold()
 
     def install(self, app: Any, prefix: str = "") -> None:
-        """Mount everything in a Starlette or FastAPI app at `prefix`, and run the lifespan with the app's own."""
+        """Mount everything in a Starlette or FastAPI app at `prefix`; the lifespan runs with the app's own."""
         router = app.router
-        router.routes.append(StarletteMount(prefix, app=self) if prefix else _catching_all(self))
+        router.routes.append(StarletteMount(prefix, app=self))
         router.lifespan_context = with_lifespan(router.lifespan_context, self.lifespan)
 
     def wrap(self, app: ASGIApp, prefix: str = "") -> ASGIApp:
-        """An ASGI app that answers below `prefix` itself and leaves the rest, the lifespan included, to `app`."""
+        """An ASGI app that answers below `prefix` itself and leaves the rest to `app`, whatever it is."""
         return with_prefix(self, app, prefix, self.lifespan)
 
     async def drain(self) -> None:
@@ -161,10 +161,6 @@ def check_directory(
 
 
 def named(path: str, **options: Any) -> Any:
-    """What `module:attribute` makes: the default that a storage names, so that this module knows no backend."""
+    """What `module:attribute` makes: a default of the storage, so that this module knows no backend."""
     module, _, attribute = path.partition(":")
     return getattr(import_module(module), attribute)(**options)
-
-
-def _catching_all(app: ASGIApp) -> StarletteMount:
-    return StarletteMount("", app=app)

@@ -157,18 +157,16 @@ class Rooms:
 
     def _build_entry(self, authenticate: Authenticate | None) -> None:
         settings = self.settings
-        quotas = [
-            Quota("anonymous", settings.limit_anonymous, settings.limit_window),
-            Quota("user", settings.limit_user, settings.limit_window),
-            Quota("admin", settings.limit_admin, settings.limit_window),
-        ]
+        anonymous = Quota("anonymous", settings.limit_anonymous, settings.limit_window)
+        user = Quota("user", settings.limit_user, settings.limit_window)
+        admin = Quota("admin", settings.limit_admin, settings.limit_window)
         is_open = settings.limiter_failure == "open"
-        self.rates = RateLimits(self.limiter, *quotas, self.admin_roles, is_open)
+        self.rates = RateLimits(self.limiter, anonymous, user, admin, self.admin_roles, is_open)
         origins = settings.cors_origins
         self.entry = Entry(
             Identification(self.login_sessions, self.cookies.session_name, authenticate),
             self.rates,
-            RateHeaders(quotas),
+            RateHeaders([anonymous, user, admin]),
             Addresses.of(settings.trusted_proxies, settings.unlimited_networks),
             OriginPolicy.of(settings),
             Cors.of(tuple(origins)) if origins is not None else None,

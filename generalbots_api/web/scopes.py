@@ -15,7 +15,7 @@ Lifespan = Callable[[object], AbstractAsyncContextManager[Any]]
 
 
 async def answer_lifespan(lifespan: Lifespan, receive: Receive, send: Send) -> None:
-    """Serve the lifespan scope by itself, when nothing is around the app. Source: ASGI, "Lifespan Protocol"."""
+    """Serve the lifespan scope when nothing is around the app. Source: ASGI, "Lifespan Protocol"."""
     async with AsyncExitStack() as stack:
         await receive()
         try:
