@@ -144,9 +144,7 @@ class GeneralBots:
             yield
 
 
-def check_directory(
-    settings: Settings, directory: Directory | None, authenticate: Authenticate | None
-) -> None:
+def check_directory(settings: Settings, directory: Directory | None, authenticate: Authenticate | None) -> None:
     """Raises:
     ValueError: nobody could log in, or a directory that is not fit for production.
     """

@@ -104,12 +104,8 @@ class Rooms:
     def _build_logins(self) -> None:
         settings, storage, directory = self.settings, self.storage, self.directory
         self.vault: Vault | None = new_vault(settings) if directory is not None else None
-        self.grants = GrantKeeper(
-            storage.logins, directory, self.vault, self.clock, self.newsroom.login_ended
-        )
-        self.standings = Standings(
-            directory, storage.logins, self.grants, timedelta(seconds=settings.standing_max_age)
-        )
+        self.grants = GrantKeeper(storage.logins, directory, self.vault, self.clock, self.newsroom.login_ended)
+        self.standings = Standings(directory, storage.logins, self.grants, timedelta(seconds=settings.standing_max_age))
         self.login_sessions = LoginSessions(
             storage.logins, self.standings, self.clock, self.idle_timeout, settings.session_cache
         )
@@ -140,9 +136,7 @@ class Rooms:
         )
         self.current_bots = CurrentBots(storage.bot_sessions, settings.session_cache)
         self.feed = Feed(self.bus)
-        answering = Answering(
-            storage.log, self.feed, self.clock, settings.turn_timeout, settings.reply_max_chars
-        )
+        answering = Answering(storage.log, self.feed, self.clock, settings.turn_timeout, settings.reply_max_chars)
         self.turns = Turns(answering.answer, self.lifespan.background, settings.queued_messages)
         self.conversations = Conversations(
             self.bot_sessions,
@@ -202,9 +196,7 @@ class Rooms:
             started.timestamp(),
         )
         admin = Admin(self, self.admin_roles, probes, figures, self.clock, started, self.version)
-        chat = ChatRoutes(
-            self.conversations, self.sockets, self.spend, self.login_sessions.find, self.clock, settings
-        )
+        chat = ChatRoutes(self.conversations, self.sockets, self.spend, self.login_sessions.find, self.clock, settings)
         sessions = SessionRoutes(self.bot_sessions, self.current_bots, self.logouts, self.cookies, self.clock)
         return {
             "auth": ("/auth", self._auth_endpoints()),

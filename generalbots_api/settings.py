@@ -107,9 +107,7 @@ class Settings:
         for name in ("redirect_origins", "cors_origins"):
             for origin in getattr(self, name) or ():
                 wild = origin == "*" and name == "cors_origins"
-                _check(
-                    wild or is_origin(origin), name, f"{origin!r} is not an origin like https://app.example"
-                )
+                _check(wild or is_origin(origin), name, f"{origin!r} is not an origin like https://app.example")
         if self.is_production:
             self._check_production()
 

@@ -37,9 +37,7 @@ def exposition(metrics: Metrics, media_type: str) -> tuple[bytes, bytes]:
         from prometheus_client import exposition as plain  # noqa: PLC0415 - an extra
         from prometheus_client.openmetrics import exposition as openmetrics  # noqa: PLC0415
     except ModuleNotFoundError:
-        raise NotSupported(
-            "This needs the package prometheus-client: install generalbots-api[metrics]"
-        ) from None
+        raise NotSupported("This needs the package prometheus-client: install generalbots-api[metrics]") from None
     writer = openmetrics if media_type == OPENMETRICS else plain
     return writer.CONTENT_TYPE_LATEST.encode(), writer.generate_latest(_Collector(metrics))
 
@@ -59,9 +57,7 @@ class _Collector:
             yield CounterMetricFamily(f"generalbots_{name.removesuffix('_total')}", text, value=value)
         for name, text in _GAUGES.items():
             yield GaugeMetricFamily(f"generalbots_{name}", text, value=getattr(self._metrics, name))
-        latency = GaugeMetricFamily(
-            "generalbots_latency_ms", "Time to answer, by quantile", labels=["quantile"]
-        )
+        latency = GaugeMetricFamily("generalbots_latency_ms", "Time to answer, by quantile", labels=["quantile"])
         for quantile, value in (("0.5", "p50"), ("0.95", "p95"), ("0.99", "p99")):
             latency.add_metric([quantile], getattr(self._metrics.latency_ms, value))
         yield latency

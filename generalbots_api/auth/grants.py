@@ -79,9 +79,7 @@ class GrantKeeper:
         async with self._locks.hold(id):
             grant = self.open(await self._login(id))
             if grant.access_token == refused.access_token:
-                with anyio.CancelScope(
-                    shield=True
-                ):  # a client that hangs up must not cost the new refresh token
+                with anyio.CancelScope(shield=True):  # a client that hangs up must not cost the new refresh token
                     grant = await self._refresh(id, grant)
             return grant
 

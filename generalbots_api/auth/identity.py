@@ -93,9 +93,7 @@ class LoginSessions:
             return None
         return self.remember(login, now_unix)
 
-    async def _with_new_standing(
-        self, token_hash: TokenHash, known: KnownLogin, now_unix: float
-    ) -> KnownLogin | None:
+    async def _with_new_standing(self, token_hash: TokenHash, known: KnownLogin, now_unix: float) -> KnownLogin | None:
         """Roles as the Directory has them now; as they were while it is down."""
         login = await self.standings.renewed(known.login_id, at_unix(now_unix))
         if login is None:

@@ -102,9 +102,7 @@ class AuthRoutes:
         wanted = request.query(LoginQuery).redirect
         prefix = base.partition("://")[2].partition("/")
         auth_path = prefix[1] + prefix[2] + mount
-        target = safe_target(
-            wanted, self.settings.after_login, self.settings.redirect_origins, auth_path=auth_path
-        )
+        target = safe_target(wanted, self.settings.after_login, self.settings.redirect_origins, auth_path=auth_path)
         begun = await self.logins.begin(self.cookies.browser(request), f"{base}{mount}/callback", target)
         return redirect(302, begun.url, self.cookies.begin_login(request, begun.state, begun.browser))
 
@@ -112,9 +110,7 @@ class AuthRoutes:
         """Take the browser back from the Directory Service, logged in."""
         query = request.query(CallbackQuery)
         if not query.state or any(len(value) > MAX_PARAMETER for value in request.query_values().values()):
-            raise InvalidRequest(
-                "This is no answer to a login of ours", fields={"state": "missing or too long"}
-            )
+            raise InvalidRequest("This is no answer to a login of ours", fields={"state": "missing or too long"})
         answer = AuthorizationAnswer(code=query.code, state=query.state, issuer=query.iss, error=query.error)
         browser = self.cookies.login_browser(request, query.state)
         device = Device(user_agent=request.headers.get("user-agent", ""), address=request.address)

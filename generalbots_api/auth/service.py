@@ -126,9 +126,7 @@ class Logins:
             )
         pending = await self.pending.pop(state_hash)
         if pending is None or now >= pending.expires_at:
-            raise InvalidRequest(
-                "This login took too long: begin again at /auth/login", fields={"state": "expired"}
-            )
+            raise InvalidRequest("This login took too long: begin again at /auth/login", fields={"state": "expired"})
         return pending
 
     def _new_login(

@@ -93,9 +93,7 @@ class Answering:
             await write(job.bot, turn, draft)
             return turn.changed_memory()
 
-    async def _store(
-        self, job: Job, draft: Draft, memory: dict[str, Any] | None, error: dict[str, Any] | None
-    ) -> None:
+    async def _store(self, job: Job, draft: Draft, memory: dict[str, Any] | None, error: dict[str, Any] | None) -> None:
         reply = NewReply(
             message_id=reply_id_of(job.message),
             session_id=job.message.session_id,

@@ -46,9 +46,7 @@ class ConversationRoutes:
                 method="GET",
                 path="/api/conversations/{id}/history",
                 handler=self.history,
-                docs=Docs(
-                    query=HistoryQuery, gives=HistoryJson, raises=(InvalidRequest, Forbidden, NotFound)
-                ),
+                docs=Docs(query=HistoryQuery, gives=HistoryJson, raises=(InvalidRequest, Forbidden, NotFound)),
             )
         ]
 

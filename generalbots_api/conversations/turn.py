@@ -19,9 +19,7 @@ MAX_MEMORY_BYTES = 65_536
 class BotTurn:
     """`bots.ports.Turn`, on the log. `memory` is read before the bot starts and kept with its reply."""
 
-    def __init__(
-        self, log: ConversationLog, message: Message, caller: Caller, memory: dict[str, Any]
-    ) -> None:
+    def __init__(self, log: ConversationLog, message: Message, caller: Caller, memory: dict[str, Any]) -> None:
         self._log = log
         self._message = message
         self._caller = caller

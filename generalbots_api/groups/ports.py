@@ -37,9 +37,7 @@ class GroupDirectory(Protocol):
 
     async def is_member(self, access_token: str, group_id: GroupId, user_id: UserId, /) -> bool: ...
 
-    async def change_members(
-        self, access_token: str, group_id: GroupId, user_ids: list[UserId], add: bool, /
-    ) -> None:
+    async def change_members(self, access_token: str, group_id: GroupId, user_ids: list[UserId], add: bool, /) -> None:
         """Add or remove all of them, in one step.
 
         Raises, besides:

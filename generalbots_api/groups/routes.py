@@ -123,9 +123,7 @@ class GroupRoutes:
                 docs=Docs(query=MembersQuery, gives=MembersJson, raises=(InvalidRequest, NotFound)),
             ),
             Endpoint(method="POST", path="/api/groups/{id}/members/add", handler=self.add, docs=change),
-            Endpoint(
-                method="DELETE", path="/api/groups/{id}/members/remove", handler=self.remove, docs=change
-            ),
+            Endpoint(method="DELETE", path="/api/groups/{id}/members/remove", handler=self.remove, docs=change),
         ]
 
     async def create(self, request: ApiRequest) -> Reply:
@@ -139,9 +137,7 @@ class GroupRoutes:
                 members=tuple(UserId(member) for member in wanted.members),
             ),
         )
-        made = CreatedGroupJson(
-            **group_fields(group), group_id=group.id, success=True, message="Group created"
-        )
+        made = CreatedGroupJson(**group_fields(group), group_id=group.id, success=True, message="Group created")
         return json_reply(made, 201)
 
     async def list_groups(self, request: ApiRequest) -> Reply:
@@ -159,9 +155,7 @@ class GroupRoutes:
         query = request.query(MembersQuery)
         id = GroupId(request.path_param("id"))
         page = await self.groups.members(request.caller, id, query.limit, query.offset)
-        return json_reply(
-            MembersJson([shown(one) for one in page.members], page.total, query.limit, query.offset)
-        )
+        return json_reply(MembersJson([shown(one) for one in page.members], page.total, query.limit, query.offset))
 
     async def add(self, request: ApiRequest) -> Reply:
         """Add members to a group."""

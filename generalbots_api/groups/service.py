@@ -77,9 +77,7 @@ class Groups:
         NotFound: no such group, or one that the caller may not see.
         """
         await self._check_visible(caller, id)
-        page = await self.calls.as_caller(
-            caller, lambda token: self.directory.group_members(token, id, limit, offset)
-        )
+        page = await self.calls.as_caller(caller, lambda token: self.directory.group_members(token, id, limit, offset))
         if page is None:
             raise NotFound("There is no such group")
         return page
@@ -94,16 +92,12 @@ class Groups:
             NotFound: no such group, or one that the caller may not see.
         """
         if not 1 <= len(user_ids) <= MAX_MEMBERS_A_CALL:
-            raise InvalidRequest(
-                "The members are refused", fields={"user_ids": f"must be 1 to {MAX_MEMBERS_A_CALL}"}
-            )
+            raise InvalidRequest("The members are refused", fields={"user_ids": f"must be 1 to {MAX_MEMBERS_A_CALL}"})
         await self._check_visible(caller, id)
         return [await self._change_one(caller, id, one, add=add) for one in dict.fromkeys(user_ids)]
 
     async def _change_one(self, caller: Caller, id: GroupId, user_id: UserId, *, add: bool) -> MemberResult:
-        is_member = await self.calls.as_caller(
-            caller, lambda token: self.directory.is_member(token, id, user_id)
-        )
+        is_member = await self.calls.as_caller(caller, lambda token: self.directory.is_member(token, id, user_id))
         if is_member == add:
             return MemberResult(user_id, "unchanged")
         try:
@@ -113,15 +107,11 @@ class Groups:
         return MemberResult(user_id, "added" if add else "removed")
 
     async def _change(self, caller: Caller, id: GroupId, user_ids: list[UserId], *, add: bool) -> None:
-        await self.calls.as_caller(
-            caller, lambda token: self.directory.change_members(token, id, user_ids, add)
-        )
+        await self.calls.as_caller(caller, lambda token: self.directory.change_members(token, id, user_ids, add))
         await self.standing_changed(user_ids)
 
     async def _check_visible(self, caller: Caller, id: GroupId) -> None:
         if self.sees_all(caller):
             return
-        if not await self.calls.as_caller(
-            caller, lambda token: self.directory.is_member(token, id, caller.user_id)
-        ):
+        if not await self.calls.as_caller(caller, lambda token: self.directory.is_member(token, id, caller.user_id)):
             raise NotFound("There is no such group")

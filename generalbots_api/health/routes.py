@@ -29,17 +29,13 @@ class Readiness(msgspec.Struct):
 @dataclass(frozen=True, slots=True)
 class HealthRoutes:
     clock: Clock
-    check_ready: Callable[
-        [], Awaitable[None]
-    ]  # raises Unavailable while starting, draining or without storage
+    check_ready: Callable[[], Awaitable[None]]  # raises Unavailable while starting, draining or without storage
     openapi: Callable[[], bytes]
     asyncapi: Callable[[], bytes]
 
     def endpoints(self) -> list[Endpoint]:
         return [
-            Endpoint(
-                method="GET", path="/health", handler=self.health, is_public=True, docs=Docs(gives=Health)
-            ),
+            Endpoint(method="GET", path="/health", handler=self.health, is_public=True, docs=Docs(gives=Health)),
             Endpoint(
                 method="GET",
                 path="/ready",
@@ -47,9 +43,7 @@ class HealthRoutes:
                 is_public=True,
                 docs=Docs(gives=Readiness, raises=(Unavailable,)),
             ),
-            Endpoint(
-                method="GET", path="/openapi.json", handler=self.openapi_document, is_public=True, docs=Docs()
-            ),
+            Endpoint(method="GET", path="/openapi.json", handler=self.openapi_document, is_public=True, docs=Docs()),
             Endpoint(
                 method="GET",
                 path="/asyncapi.json",

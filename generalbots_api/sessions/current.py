@@ -30,11 +30,7 @@ class CurrentBots:
     async def of(self, user_id: UserId, now_unix: float) -> BotId | None:
         """The bot, or None; from memory if it was looked up within the last second."""
         known = self._known.get(user_id)
-        if (
-            known is None
-            or not 0 <= now_unix - known.read_unix < MAX_AGE_SECONDS
-            or now_unix >= known.ends_unix
-        ):
+        if known is None or not 0 <= now_unix - known.read_unix < MAX_AGE_SECONDS or now_unix >= known.ends_unix:
             known = await self._read(user_id, now_unix)
         return known.bot_id
 

@@ -57,9 +57,7 @@ class SessionRoutes:
 
     def endpoints(self) -> list[Endpoint]:
         return [
-            Endpoint(
-                method="GET", path="/api/session", handler=self.current, docs=Docs(gives=LoginSessionJson)
-            ),
+            Endpoint(method="GET", path="/api/session", handler=self.current, docs=Docs(gives=LoginSessionJson)),
             Endpoint(
                 method="POST",
                 path="/api/session/create",
@@ -105,6 +103,4 @@ class SessionRoutes:
 
 
 def shown(session: BotSession) -> BotSessionJson:
-    return BotSessionJson(
-        session.id, session.bot_id, "active", session.user_id, session.created_at, session.expires_at
-    )
+    return BotSessionJson(session.id, session.bot_id, "active", session.user_id, session.created_at, session.expires_at)

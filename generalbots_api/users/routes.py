@@ -51,16 +51,12 @@ class UserRoutes:
     def endpoints(self) -> list[Endpoint]:
         down = (BadGateway, Unavailable)
         return [
-            Endpoint(
-                method="GET", path="/api/users/me", handler=self.me, docs=Docs(gives=ProfileJson, raises=down)
-            ),
+            Endpoint(method="GET", path="/api/users/me", handler=self.me, docs=Docs(gives=ProfileJson, raises=down)),
             Endpoint(
                 method="PUT",
                 path="/api/users/me",
                 handler=self.change,
-                docs=Docs(
-                    takes=ProfilePatch, gives=ChangedProfileJson, raises=(InvalidRequest, Conflict, *down)
-                ),
+                docs=Docs(takes=ProfilePatch, gives=ChangedProfileJson, raises=(InvalidRequest, Conflict, *down)),
             ),
         ]
 

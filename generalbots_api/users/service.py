@@ -20,9 +20,7 @@ class Users:
     directory: DirectoryCalls
 
     async def me(self, caller: Caller) -> Profile:
-        return await self.directory.as_caller(
-            caller, lambda token: self.profiles.profile(token, caller.user_id)
-        )
+        return await self.directory.as_caller(caller, lambda token: self.profiles.profile(token, caller.user_id))
 
     async def change(self, caller: Caller, change: ProfileChange) -> Profile:
         """The profile as the Directory confirmed it."""

@@ -55,9 +55,7 @@ class Cookies:
         reads = [self._read(value) for _, value in self._login_cookies(request)]
         return next((read[0] for read in reversed(reads) if read), None)
 
-    def finish_login(
-        self, request: ApiRequest, state: str, token: SessionToken, ends_at: datetime
-    ) -> RawHeaders:
+    def finish_login(self, request: ApiRequest, state: str, token: SessionToken, ends_at: datetime) -> RawHeaders:
         """The session's cookie instead of the login's."""
         seconds = max(0, int(ends_at.timestamp() - self._clock.unix()))
         return [

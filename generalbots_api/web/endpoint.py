@@ -77,9 +77,7 @@ class RouteTable:
         by_path: dict[str, dict[str, Endpoint]] = {}
         for endpoint in endpoints:
             by_path.setdefault(endpoint.path.rstrip("/"), {})[endpoint.method] = endpoint
-        self._patterns = [
-            (compile_path(path)[0], methods) for path, methods in by_path.items() if "{" in path
-        ]
+        self._patterns = [(compile_path(path)[0], methods) for path, methods in by_path.items() if "{" in path]
         self._exact: dict[str, Found] = {}
         for path, methods in by_path.items():
             if "{" not in path:

@@ -96,9 +96,7 @@ class Entry:
     def visit(self, scope: Scope) -> Visit:
         """Read the head, and give the response the headers that do not depend on the answer."""
         head = read_head(scope["headers"])
-        request_id = (
-            f"{self._id_prefix}-{next(self._ids)}" if head.request_id is None else head.request_id.decode()
-        )
+        request_id = f"{self._id_prefix}-{next(self._ids)}" if head.request_id is None else head.request_id.decode()
         headers: RawHeaders = [(b"x-request-id", request_id.encode()), NOSNIFF]
         if self.is_production:
             headers.append(HSTS)
@@ -146,9 +144,7 @@ class Entry:
         if not decision.allowed:
             raise too_many(decision, visit.now_unix)
 
-    def _check_caller(
-        self, visit: Visit, scope: Scope, endpoint: Endpoint | None, found: Found | None
-    ) -> None:
+    def _check_caller(self, visit: Visit, scope: Scope, endpoint: Endpoint | None, found: Found | None) -> None:
         """401 before 404 and 405 under /api; 403 for a cookie that another site made the browser send.
 
         Raises:

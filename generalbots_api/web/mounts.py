@@ -23,9 +23,7 @@ class Mount(BaseRoute):
     identity and limits, and is at the spec's paths unless `at` moves it.
     """
 
-    def __init__(
-        self, name: str, base: str, endpoints: list[Endpoint], entry: Entry, sockets: SocketEntry
-    ) -> None:
+    def __init__(self, name: str, base: str, endpoints: list[Endpoint], entry: Entry, sockets: SocketEntry) -> None:
         self.name = name
         self.path = base
         self.table = RouteTable(endpoints)

@@ -29,9 +29,7 @@ def openapi_document(endpoints: Iterable[Endpoint], *, title: str, version: str,
     schema_of = dict(zip(types, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in listed:
-        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(
-            endpoint, schema_of, components
-        )
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, schema_of, components)
     document = {
         "openapi": "3.1.0",
         "info": {"title": title, "version": version},
@@ -40,8 +38,7 @@ def openapi_document(endpoints: Iterable[Endpoint], *, title: str, version: str,
         "components": {
             "schemas": components,
             "headers": {
-                name: {"description": text, "schema": {"type": "string"}}
-                for name, text in _RATE_HEADERS.items()
+                name: {"description": text, "schema": {"type": "string"}} for name, text in _RATE_HEADERS.items()
             },
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
         },
@@ -119,9 +116,7 @@ def _errors(endpoint: Endpoint, schema_of: dict[type, Any]) -> dict[str, Any]:
     return found
 
 
-def asyncapi_document(
-    received: Iterable[type], sent: Iterable[type], *, title: str, version: str, path: str
-) -> bytes:
+def asyncapi_document(received: Iterable[type], sent: Iterable[type], *, title: str, version: str, path: str) -> bytes:
     """The document of the socket at `path`: what the server receives and what it sends."""
     types = [*received, *sent]
     schemas, components = msgspec.json.schema_components(types, ref_template=REF)

@@ -41,9 +41,7 @@ def error_reply(error: ApiError, request_id: str) -> Reply:
 
 def redirect(status: int, location: str, headers: RawHeaders | None = None) -> Reply:
     """302 or 303; `location` must be ASCII and free of control characters."""
-    return Reply(
-        b"", status, b"text/plain; charset=utf-8", [(b"location", location.encode("ascii")), *(headers or [])]
-    )
+    return Reply(b"", status, b"text/plain; charset=utf-8", [(b"location", location.encode("ascii")), *(headers or [])])
 
 
 async def send_reply(reply: Reply, common: RawHeaders, send: Send, *, is_head: bool) -> None:

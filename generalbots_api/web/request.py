@@ -27,9 +27,7 @@ class ApiRequest(HTTPConnection):
     public endpoints see; `caller` is there for all others.
     """
 
-    def __init__(
-        self, scope: Scope, receive: Receive, *, head: Head, caller: Caller | None, max_body: int
-    ) -> None:
+    def __init__(self, scope: Scope, receive: Receive, *, head: Head, caller: Caller | None, max_body: int) -> None:
         self.scope = scope
         self.head = head
         self.optional_caller = caller
@@ -122,9 +120,7 @@ class ApiRequest(HTTPConnection):
 def _pairs(raw: bytes) -> dict[str, list[str]]:
     fields: dict[str, list[str]] = {}
     try:
-        pairs = parse_qsl(
-            raw.decode("ascii"), True, encoding="utf-8", errors="strict", max_num_fields=MAX_FORM_FIELDS
-        )
+        pairs = parse_qsl(raw.decode("ascii"), True, encoding="utf-8", errors="strict", max_num_fields=MAX_FORM_FIELDS)
     except ValueError:
         raise InvalidRequest("The fields are not URL-encoded UTF-8") from None
     for name, value in pairs:

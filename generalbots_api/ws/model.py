@@ -53,9 +53,7 @@ class MessageFrame(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", 
     suggestions: tuple[str, ...]
 
 
-class ErrorFrame(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="error"
-):
+class ErrorFrame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="error"):
     """What went wrong with a frame, or with the reply to it. Never closes the socket by itself."""
 
     error: Any

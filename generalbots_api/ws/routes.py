@@ -152,6 +152,4 @@ async def write_all(outbox: Outbox, send: Send, timeout: float) -> None:
             break
         await anyio.lowlevel.checkpoint()
     with anyio.move_on_after(CLOSE_TIMEOUT):
-        await send(
-            {"type": "websocket.close", "code": int(outbox.close_code or 1000), "reason": outbox.close_reason}
-        )
+        await send({"type": "websocket.close", "code": int(outbox.close_code or 1000), "reason": outbox.close_reason})

@@ -21,9 +21,7 @@ class HeapStorage(Storage):
 
     STORAGE_SCHEME = ["generalbots+memory"]
 
-    def __init__(
-        self, uri: str | None = None, wrap_exceptions: bool = False, max_keys: int = 1_000_000
-    ) -> None:
+    def __init__(self, uri: str | None = None, wrap_exceptions: bool = False, max_keys: int = 1_000_000) -> None:
         super().__init__(uri, wrap_exceptions=wrap_exceptions)
         self._max_keys = int(max_keys)
         self._windows: dict[str, list[Any]] = {}  # key -> [count, expires at]

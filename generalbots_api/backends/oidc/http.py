@@ -1,0 +1,148 @@
+"""The way out: every call to the Directory passes here, bounded in time and size."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import anyio
+import httpx2
+import msgspec
+
+from generalbots_api.errors import BadGateway, Unavailable
+
+CONNECT_TIMEOUT = 2.0  # seconds
+READ_TIMEOUT = 5.0
+TOTAL_TIMEOUT = 10.0
+MAX_ANSWER = 1_048_576  # bytes
+RETRIES = 2
+BACKOFF = 0.2  # seconds; doubles, with full jitter
+
+Json = dict[str, Any]
+DOWN = "The Directory Service cannot be reached"
+NONSENSE = "The Directory Service gave an answer that makes no sense"
+
+
+class BoundedTransport(httpx2.AsyncBaseTransport):
+    """Reads whole answers within the bounds; network trouble becomes `Unavailable`.
+
+    `inner` None: real connections, made when the transport is entered, as a
+    TLS context is dear and belongs to nobody's import.
+    """
+
+    def __init__(self, inner: httpx2.AsyncBaseTransport | None) -> None:
+        self._given = inner
+        self._inner = inner
+
+    async def __aenter__(self) -> Self:
+        if self._given is None:
+            limits = httpx2.Limits(max_connections=50, max_keepalive_connections=20)
+            self._inner = httpx2.AsyncHTTPTransport(trust_env=False, limits=limits)
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        if self._given is None and self._inner is not None:
+            await self._inner.aclose()
+            self._inner = None
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        if self._inner is None:
+            raise Unavailable("The Directory Service is not connected: the lifespan is not running")
+        request.headers["accept-encoding"] = "identity"  # nothing may inflate past the bound
+        try:
+            with anyio.fail_after(TOTAL_TIMEOUT):
+                response = await self._inner.handle_async_request(request)
+                body = await _read(response)
+        except (httpx2.TransportError, OSError, TimeoutError) as error:
+            raise Unavailable(DOWN) from error
+        return httpx2.Response(response.status_code, headers=response.headers, content=body, request=request)
+
+    async def aclose(self) -> None:
+        """Clients come and go with each call; the connections stay until the directory is closed."""
+
+
+async def _read(response: httpx2.Response) -> bytes:
+    chunks, size = [], 0
+    try:
+        if response.headers.get("content-encoding", "identity") != "identity":
+            raise BadGateway(NONSENSE)
+        stream = response.stream
+        if not isinstance(stream, httpx2.AsyncByteStream):
+            raise BadGateway(NONSENSE)
+        async for chunk in stream:
+            size += len(chunk)
+            if size > MAX_ANSWER:
+                raise BadGateway("The Directory Service gave too long an answer")
+            chunks.append(chunk)
+    finally:
+        await response.aclose()
+    return b"".join(chunks)
+
+
+@dataclass(slots=True)
+class Outgoing:
+    """Plain JSON calls. Reads are tried three times, with full jitter; nothing else is repeated."""
+
+    transport: BoundedTransport
+    random: random.Random = field(default_factory=random.SystemRandom)
+
+    async def get(self, url: str, *, access_token: str | None = None) -> httpx2.Response:
+        return await self.call("GET", url, access_token=access_token, is_read=True)
+
+    async def call(
+        self,
+        method: str,
+        url: str,
+        *,
+        access_token: str | None = None,
+        body: Json | None = None,
+        is_read: bool = False,
+    ) -> httpx2.Response:
+        """The answer, whatever its status; 5xx of a read only after the last try.
+
+        Raises:
+            Unavailable: no answer.
+        """
+        for left in range(RETRIES if is_read else 0, -1, -1):
+            try:
+                response = await self._once(method, url, access_token, body)
+                if response.status_code < 500 or response.status_code == 501 or not left:
+                    return response
+            except Unavailable:
+                if not left:
+                    raise
+            await anyio.sleep(self.random.uniform(0, BACKOFF * 2 ** (RETRIES - left)))
+        raise Unavailable(DOWN)
+
+    async def _once(self, method: str, url: str, access_token: str | None, body: Json | None) -> httpx2.Response:
+        headers = {"Accept": "application/json"}
+        if access_token is not None:
+            headers["Authorization"] = f"Bearer {access_token}"
+        async with new_client(self.transport) as client:
+            return await client.request(method, url, headers=headers, json=body)
+
+
+def new_client(transport: BoundedTransport) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(transport=transport, **client_options())
+
+
+def client_options() -> dict[str, Any]:
+    return {
+        "timeout": httpx2.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT),
+        "follow_redirects": False,
+        "trust_env": False,
+    }
+
+
+def json_object(response: httpx2.Response) -> Json:
+    """The body as a JSON object.
+
+    Raises:
+        BadGateway: it is something else.
+    """
+    try:
+        found: Json = msgspec.json.decode(response.content, type=dict)
+    except (msgspec.MsgspecError, RecursionError):
+        raise BadGateway(NONSENSE) from None
+    return found
