@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -178,7 +179,7 @@ def needs_session(scope: Scope, found: Found | None) -> bool:
 
 
 def too_many(decision: Decision, now_unix: float) -> RateLimited:
-    wait = max(1, decision.reset_unix - int(now_unix))
+    wait = max(1, math.ceil(decision.resets_unix - now_unix))
     return RateLimited("The request quota is used up", retry_after=wait)
 
 

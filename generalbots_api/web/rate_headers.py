@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from generalbots_api.limits.model import Decision, Quota
 from generalbots_api.web.errors import RawHeaders
 
@@ -25,11 +27,11 @@ class RateHeaders:
     def of(self, quota: Quota, decision: Decision, now_unix: float) -> RawHeaders:
         limit, policy, prefix = self._fixed[quota.name]
         remaining = b"%d" % decision.remaining
-        reset = decision.reset_unix
+        left = max(0, math.ceil(decision.resets_unix - now_unix))
         return [
             limit,
             (b"x-ratelimit-remaining", remaining),
-            (b"x-ratelimit-reset", b"%d" % reset),
+            (b"x-ratelimit-reset", b"%d" % decision.reset_unix),
             policy,
-            (b"ratelimit", b"%b%b;t=%d" % (prefix, remaining, max(0, reset - int(now_unix)))),
+            (b"ratelimit", b"%b%b;t=%d" % (prefix, remaining, left)),
         ]

@@ -1,0 +1,5 @@
+"""A small real OpenID Provider with Zitadel's services, for local runs and tests. Refuses to leave loopback."""
+
+from generalbots_api.backends.dev_directory.app import DevDirectory
+
+__all__ = ["DevDirectory"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -47,7 +48,7 @@ class Expected:
     algorithms: frozenset[str]  # of ours, those that the provider names
 
 
-def expected_algorithms(named: list[str]) -> frozenset[str]:
+def expected_algorithms(named: Iterable[str]) -> frozenset[str]:
     return ALGORITHMS & frozenset(named)
 
 

@@ -1,0 +1,90 @@
+"""Zitadel's user and authorization services."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from generalbots_api.backends.oidc.http import Json
+from generalbots_api.backends.zitadel.calls import Services, at, instant, objects, text
+from generalbots_api.errors import BadGateway, Conflict
+from generalbots_api.ids import UserId
+from generalbots_api.users.model import Profile, ProfileChange
+
+GET_USER = "zitadel.user.v2.UserService/GetUserByID"
+UPDATE_USER = "zitadel.user.v2.UserService/UpdateUser"
+LIST_AUTHORIZATIONS = "zitadel.authorization.v2.AuthorizationService/ListAuthorizations"
+
+
+@dataclass(frozen=True, slots=True)
+class ZitadelUsers:
+    services: Services
+    project_id: str
+
+    async def profile(self, access_token: str, user_id: UserId) -> Profile:
+        return profile_of(await self._user(access_token, user_id), user_id)
+
+    async def is_active(self, access_token: str, user_id: UserId) -> bool:
+        return text(await self._user(access_token, user_id), "state") == "USER_STATE_ACTIVE"
+
+    async def change(self, access_token: str, user_id: UserId, change: ProfileChange) -> Profile:
+        """The profile as it is after the change: read before, since reads lag behind writes."""
+        before = await self.profile(access_token, user_id)
+        try:
+            await self.services.call(access_token, UPDATE_USER, update_of(user_id, change, before))
+        except Conflict:
+            raise Conflict("This email address is taken", field="email") from None
+        is_new_email = change.email is not None and change.email != before.email
+        return replace(
+            before,
+            email=change.email if change.email is not None else before.email,
+            email_verified=before.email_verified and not is_new_email,
+            first_name=change.first_name if change.first_name is not None else before.first_name,
+            last_name=change.last_name if change.last_name is not None else before.last_name,
+        )
+
+    async def roles(self, access_token: str, user_id: UserId) -> frozenset[str]:
+        """Of active authorizations of our project only; filtered again, whatever the answer holds."""
+        filters = [
+            {"inUserIds": {"ids": [user_id]}},
+            {"projectId": {"id": self.project_id}},
+            {"state": {"state": "STATE_ACTIVE"}},
+        ]
+        roles = set()
+        async for one in self.services.pages(access_token, LIST_AUTHORIZATIONS, {"filters": filters}, "authorizations"):
+            is_ours = text(one, "project", "id") == self.project_id and text(one, "user", "id") == user_id
+            if is_ours and text(one, "state") == "STATE_ACTIVE":
+                roles |= {text(role, "key") for role in objects(one, "roles")}
+        return frozenset(roles - {""})
+
+    async def _user(self, access_token: str, user_id: UserId) -> Json:
+        user = (await self.services.call(access_token, GET_USER, {"userId": user_id})).get("user")
+        if not isinstance(user, dict):
+            raise BadGateway("The Directory Service gave an answer that makes no sense")
+        return user
+
+
+def update_of(user_id: UserId, change: ProfileChange, before: Profile) -> Json:
+    """The partial update; a new address is sent a code, and both names go together, as Zitadel wants them."""
+    human: Json = {}
+    if change.first_name is not None or change.last_name is not None:
+        human["profile"] = {
+            "givenName": change.first_name if change.first_name is not None else before.first_name,
+            "familyName": change.last_name if change.last_name is not None else before.last_name,
+        }
+    if change.email is not None:
+        human["email"] = {"email": change.email, "sendCode": {}}
+    return {"userId": user_id, "human": human}
+
+
+def profile_of(user: Json, user_id: UserId) -> Profile:
+    human = at(user, "human")
+    return Profile(
+        user_id=user_id,
+        username=text(user, "username") or text(user, "preferredLoginName"),
+        email=text(human, "email", "email"),
+        email_verified=at(human, "email", "isVerified") is True,
+        first_name=text(human, "profile", "givenName"),
+        last_name=text(human, "profile", "familyName"),
+        display_name=text(human, "profile", "displayName"),
+        created_at=instant(user, "details", "creationDate"),
+    )
