@@ -1,0 +1,24 @@
+"""A clock that a test sets."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+NOON = datetime(2026, 1, 20, 12, 0, tzinfo=UTC)
+
+
+class ManualClock:
+    """`generalbots_api.Clock` that stands still until it is told."""
+
+    def __init__(self, at: datetime = NOON) -> None:
+        self._now = at
+
+    def now(self) -> datetime:
+        return self._now
+
+    def unix(self) -> float:
+        return self._now.timestamp()
+
+    def advance(self, seconds: float) -> None:
+        """Go on, or back if `seconds` is negative."""
+        self._now += timedelta(seconds=seconds)
