@@ -68,8 +68,8 @@ class Service:
         headers = {"Authorization": f"Bearer {token}", **options.pop("headers", {})}
         async with (
             httpx2.AsyncClient(transport=ASGIWebSocketTransport(app=self.app), base_url=BASE) as client,
-            AsyncWebSocketClient(client).connect(
-                f"ws://127.0.0.1:8080{path}", headers=headers, keepalive_ping_interval_seconds=None
+            AsyncWebSocketClient(client, keepalive_ping_interval_seconds=None).connect(
+                f"ws://127.0.0.1:8080{path}", headers=headers
             ) as socket,
         ):
             yield socket
