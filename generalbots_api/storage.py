@@ -9,11 +9,18 @@ from generalbots_api.conversations.ports import ConversationLog
 from generalbots_api.sessions.ports import BotSessionStore
 
 
+class StorageError(RuntimeError):
+    """The storage cannot be opened; the message says why, and what to do about it."""
+
+
 class Storage(Protocol):
     """Every store that the API needs, opened and closed together.
 
-    Opening it migrates what is there. What cannot be opened raises with a
-    sentence that says what to do, and is left as it was.
+    Opening it migrates what is there. What cannot be opened raises
+    `StorageError` and is left as it was. Any text without lone surrogates can
+    be kept, NUL included; a write of other text raises `InvalidRequest`, and a
+    read by it finds nothing. A second thing with the id of a first raises
+    `Conflict`.
     """
 
     default_limiter: str

@@ -13,7 +13,8 @@ class ConversationLog(Protocol):
     """The append-only log of each session. Each method is atomic; none looks at the clock.
 
     `seq` is given in the transaction that stores the message, and what a
-    method has returned is durable. A backend that cannot be reached raises
+    method has returned is durable. A `timestamp` is `now`, or that of the
+    message before it if the clock has gone back since. A backend that cannot be reached raises
     `Unavailable`.
     """
 

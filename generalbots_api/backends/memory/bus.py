@@ -12,17 +12,22 @@ class MemoryBus:
     """Calls the listeners of this process at once, in the order in which they came."""
 
     def __init__(self) -> None:
-        self._listeners: dict[str, list[Listener]] = {}
+        self._listeners: dict[str, dict[object, Listener]] = {}
 
     async def publish(self, topic: str, payload: bytes, /) -> None:
-        for listener in tuple(self._listeners.get(topic, ())):
-            listener(payload)
+        listeners = self._listeners.get(topic)
+        if listeners:
+            for listener in tuple(listeners.values()):  # one may leave meanwhile
+                listener(payload)
 
     def subscribe(self, topic: str, listener: Listener, /) -> Callable[[], None]:
-        self._listeners.setdefault(topic, []).append(listener)
+        place = object()  # the same listener may come twice, and then hears all twice
+        self._listeners.setdefault(topic, {})[place] = listener
 
         def leave() -> None:
-            self._leave(topic, listener)
+            listeners = self._listeners.get(topic, {})
+            if listeners.pop(place, None) is not None and not listeners:
+                del self._listeners[topic]
 
         return leave
 
@@ -34,10 +39,3 @@ class MemoryBus:
 
     async def __aexit__(self, *exc_info: object) -> None:
         return None
-
-    def _leave(self, topic: str, listener: Listener) -> None:
-        listeners = self._listeners.get(topic, [])
-        if listener in listeners:
-            listeners.remove(listener)
-        if not listeners:
-            self._listeners.pop(topic, None)

@@ -12,13 +12,17 @@ from generalbots_api.limits.model import Decision, Quota
 
 
 class MemoryLimiter:
-    """Counts in this process; every count is lost at its end.
+    """Counts in this process, until its end. Each decision is one step of the engine.
 
-    No lock: nothing awaits between reading and writing, so on one event loop
-    each decision is one step.
+    Past `max_keys` open windows the one that ends first is forgotten.
+
+    Raises:
+        ValueError: `max_keys` is not at least 1.
     """
 
     def __init__(self, max_keys: int = 1_000_000) -> None:
+        if max_keys < 1:
+            raise ValueError("max_keys: must be at least 1")
         storage = storage_from_string("generalbots+memory://", max_keys=max_keys)
         if not isinstance(storage, HeapStorage):
             raise TypeError("another package has taken the scheme generalbots+memory of limits")
@@ -29,7 +33,7 @@ class MemoryLimiter:
         prefix = self._prefixes.get(quota) or self._prefix(quota)
         count, resets = self._storage.hit(prefix + key, quota.window_seconds, 1, now_unix)
         left = quota.limit - count
-        return Decision(left >= 0, quota.limit, max(left, 0), resets)
+        return Decision(left >= 0, quota.limit, left if left > 0 else 0, resets)
 
     async def ping(self) -> None:
         """It is always there."""

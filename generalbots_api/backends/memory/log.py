@@ -5,13 +5,19 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 import msgspec
 
+from generalbots_api.backends.memory.guards import check_new, check_room, check_text
 from generalbots_api.conversations.model import Added, Head, Message, NewMessage, NewReply, Page, Sender
 from generalbots_api.errors import Conflict
 from generalbots_api.ids import BotSessionId, MessageId, new_id
+
+_copy = msgspec.json.Decoder(Message).decode
+_encode = msgspec.json.Encoder().encode
+_canonical = msgspec.json.Encoder(order="deterministic").encode
 
 
 @dataclass(slots=True)
@@ -21,77 +27,87 @@ class _Log:
     by_client_id: dict[str, Message] = field(default_factory=dict)
     memory: bytes = b"{}"
 
-    def add(self, message: Message) -> Added:
-        self.messages.append(message)
-        self.by_id[message.message_id] = message
-        if message.id is not None:
-            self.by_client_id[message.id] = message
-        return Added(message=message, duplicate=False)
+    def next(self, now: datetime) -> tuple[int, datetime]:
+        """The `seq` and the `timestamp` of the next message."""
+        last = self.messages[-1].timestamp if self.messages else now
+        return len(self.messages) + 1, max(now, last)
 
 
 class MemoryConversationLog:
-    """No locks: no method awaits between reading and writing."""
+    """No locks: no method awaits between reading and writing.
 
-    def __init__(self) -> None:
+    `most` bounds the messages, and `most_chars` the text in them.
+    """
+
+    def __init__(self, most: int, most_chars: int) -> None:
+        self._most, self._most_chars = most, most_chars
+        self._count = self._chars = 0
         self._epoch = new_id()
         self._logs: dict[BotSessionId, _Log] = {}
-        self._unanswered: dict[MessageId, Message] = {}  # by the id that the reply will have
+        self._unanswered: dict[tuple[BotSessionId, MessageId], Message] = {}
 
     async def add_message(self, message: NewMessage, now: datetime, /) -> Added:
-        log = self._logs.setdefault(message.session_id, _Log())
+        check_text(message)
+        log = self._logs.get(message.session_id) or _Log()
         known = log.by_client_id.get(message.id) if message.id is not None else None
         if known is not None:
             return same(known, message)
+        check_new(message.message_id in log.by_id)
+        seq, timestamp = log.next(now)
         stored = Message(
             message_id=message.message_id,
             session_id=message.session_id,
-            seq=len(log.messages) + 1,
+            seq=seq,
             sender=Sender.USER,
             content=message.content,
-            timestamp=now,
+            timestamp=timestamp,
             user_id=message.user_id,
             reply_id=message.reply_id,
             id=message.id,
             metadata=message.metadata,
         )
-        self._unanswered[message.reply_id] = stored
-        return log.add(stored)
+        added = self._add(log, stored)
+        self._unanswered[stored.session_id, stored.message_id] = added.message
+        return added
 
     async def add_reply(self, reply: NewReply, memory: dict[str, Any] | None, now: datetime, /) -> Added:
-        log = self._logs.setdefault(reply.session_id, _Log())
+        check_text((reply, memory))
+        log = self._logs.get(reply.session_id) or _Log()
         known = log.by_id.get(reply.message_id)
         if known is not None:
             return Added(message=known, duplicate=True)
-        if memory is not None:
-            log.memory = msgspec.json.encode(memory)
-        self._unanswered.pop(reply.message_id, None)
+        seq, timestamp = log.next(now)
         stored = Message(
             message_id=reply.message_id,
             session_id=reply.session_id,
-            seq=len(log.messages) + 1,
+            seq=seq,
             sender=Sender.BOT,
             content=reply.content,
-            timestamp=now,
+            timestamp=timestamp,
             status=reply.status,
             bot_id=reply.bot_id,
             in_reply_to=reply.in_reply_to,
             error=reply.error,
             suggestions=reply.suggestions,
         )
-        return log.add(stored)
+        added = self._add(log, stored)
+        if memory is not None:
+            log.memory = _encode(memory)
+        self._unanswered.pop((reply.session_id, reply.in_reply_to), None)
+        return added
 
     async def head(self, session_id: BotSessionId, /) -> Head:
         return self._head(session_id)
 
     async def after(self, session_id: BotSessionId, seq: int, limit: int, /) -> Page:
-        messages = self._messages(session_id)
-        found = messages[seq : seq + limit]
-        return Page(messages=found, has_more=seq + limit < len(messages), head=self._head(session_id))
+        messages, start = self._messages(session_id), max(0, seq)
+        end = start + max(0, limit)
+        return Page(messages=messages[start:end], has_more=end < len(messages), head=self._head(session_id))
 
     async def before(self, session_id: BotSessionId, seq: int | None, limit: int, /) -> Page:
         messages = self._messages(session_id)
         end = len(messages) if seq is None else min(len(messages), max(0, seq - 1))
-        start = max(0, end - limit)
+        start = max(0, end - max(0, limit))
         return Page(messages=messages[start:end], has_more=start > 0, head=self._head(session_id))
 
     async def seq_at(self, session_id: BotSessionId, at: datetime, /) -> int:
@@ -102,12 +118,26 @@ class MemoryConversationLog:
         return log.by_id.get(message_id) if log else None
 
     async def unanswered(self, limit: int, /) -> list[Message]:
-        return list(self._unanswered.values())[:limit]
+        return list(islice(self._unanswered.values(), max(0, limit)))
 
     async def memory(self, session_id: BotSessionId, /) -> dict[str, Any]:
         log = self._logs.get(session_id)
         found: dict[str, Any] = msgspec.json.decode(log.memory) if log else {}
         return found
+
+    def _add(self, log: _Log, message: Message) -> Added:
+        """The message as it is read back: a dict that its sender changes later does not change it."""
+        check_room(self._count, self._most)
+        check_room(self._chars + len(message.content), self._most_chars + 1)
+        message = _copy(_encode(message))
+        self._count += 1
+        self._chars += len(message.content)
+        self._logs[message.session_id] = log
+        log.messages.append(message)
+        log.by_id[message.message_id] = message
+        if message.id is not None:
+            log.by_client_id[message.id] = message
+        return Added(message=message, duplicate=False)
 
     def _messages(self, session_id: BotSessionId) -> list[Message]:
         log = self._logs.get(session_id)
@@ -123,6 +153,6 @@ def same(known: Message, again: NewMessage) -> Added:
     Raises:
         Conflict: its content or metadata is another one.
     """
-    if (known.content, known.metadata) != (again.content, again.metadata):
+    if known.content != again.content or _canonical(known.metadata) != _canonical(again.metadata):
         raise Conflict("This id was used for another message", reason="id_reused")
     return Added(message=known, duplicate=True)
