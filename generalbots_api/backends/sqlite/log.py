@@ -1,0 +1,120 @@
+"""The conversation log in SQLite."""
+
+from __future__ import annotations
+
+import sqlite3
+from bisect import bisect_left
+from datetime import datetime
+from typing import Any
+
+import sqlite_utils
+
+from generalbots_api.backends.sqlite.database import Database
+from generalbots_api.backends.sqlite.log_writes import BY_ID, add_message, add_reply
+from generalbots_api.backends.sqlite.message_rows import COLUMNS, message_of
+from generalbots_api.backends.sqlite.values import MAX_INTEGER, as_json, from_json, micros
+from generalbots_api.conversations.model import Added, Head, Message, NewMessage, NewReply, Page
+from generalbots_api.ids import BotSessionId, MessageId
+
+_LOG = "SELECT n, seq FROM conversations WHERE session_id = ?"
+_AFTER = (
+    f"SELECT {COLUMNS} FROM messages WHERE conversation = ? AND seq > ? AND seq <= ?"  # noqa: S608 # constants only
+    " ORDER BY seq LIMIT ?"
+)
+_BEFORE = f"SELECT {COLUMNS} FROM messages WHERE conversation = ? AND seq < ? ORDER BY seq DESC LIMIT ?"  # noqa: S608
+_WITH_SESSION = f"(SELECT session_id FROM conversations c WHERE c.n = conversation), {COLUMNS}"  # noqa: S608
+_TIME = "SELECT timestamp FROM messages WHERE conversation = ? AND seq = ?"
+_MEMORY = "SELECT value FROM memories WHERE conversation = (SELECT n FROM conversations WHERE session_id = ?)"
+
+
+class SqliteConversationLog:
+    """`seq` comes from a counter in the transaction of the message, so a message that fails leaves no hole."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add_message(self, message: NewMessage, now: datetime, /) -> Added:
+        at = micros(now)
+        return await self._database.write(lambda connection: add_message(connection, message, at))
+
+    async def add_reply(self, reply: NewReply, memory: dict[str, Any] | None, now: datetime, /) -> Added:
+        at, text = micros(now), as_json(memory) if memory is not None else None
+        return await self._database.write(lambda connection: add_reply(connection, reply, text, at))
+
+    async def head(self, session_id: BotSessionId, /) -> Head:
+        row = self._database.row(_LOG, (session_id,))
+        return Head(epoch=self._database.epoch, seq=row[1] if row is not None else 0)
+
+    async def after(self, session_id: BotSessionId, seq: int, limit: int, /) -> Page:
+        head = await self.head(session_id)
+        if seq >= head.seq:
+            return Page(messages=[], has_more=False, head=head)
+        start, count = max(0, seq), in_range(limit)
+
+        def query(db: sqlite_utils.Database) -> Page:
+            [conversation, _] = db.conn.execute(_LOG, (session_id,)).fetchone()
+            rows = db.conn.execute(_AFTER, (conversation, start, head.seq, count)).fetchall()
+            messages = [message_of(session_id, row) for row in rows]
+            return Page(messages=messages, has_more=start + count < head.seq, head=head)
+
+        return await self._database.listing(query, Page(messages=[], has_more=False, head=head))
+
+    async def before(self, session_id: BotSessionId, seq: int | None, limit: int, /) -> Page:
+        head = await self.head(session_id)
+        end = head.seq + 1 if seq is None else max(1, min(seq, head.seq + 1))
+        count = in_range(limit)
+        has_more = end - count > 1
+        if end == 1:
+            return Page(messages=[], has_more=has_more, head=head)
+
+        def query(db: sqlite_utils.Database) -> Page:
+            [conversation, _] = db.conn.execute(_LOG, (session_id,)).fetchone()
+            rows = db.conn.execute(_BEFORE, (conversation, end, count)).fetchall()
+            messages = [message_of(session_id, row) for row in reversed(rows)]
+            return Page(messages=messages, has_more=has_more, head=head)
+
+        return await self._database.listing(query, Page(messages=[], has_more=False, head=head))
+
+    async def seq_at(self, session_id: BotSessionId, at: datetime, /) -> int:
+        def query(db: sqlite_utils.Database) -> int:
+            row = db.conn.execute(_LOG, (session_id,)).fetchone()
+            return seq_before(db.conn, row[0], row[1], micros(at)) if row is not None else 0
+
+        return await self._database.listing(query, 0)
+
+    async def message(self, session_id: BotSessionId, message_id: MessageId, /) -> Message | None:
+        row = self._database.row(BY_ID, (session_id, message_id))
+        return message_of(session_id, row) if row is not None else None
+
+    async def unanswered(self, limit: int, /) -> list[Message]:
+        def query(db: sqlite_utils.Database) -> list[Message]:
+            rows = db.table("messages").rows_where(
+                "is_answered = 0",
+                order_by="n",
+                select=_WITH_SESSION,
+                limit=in_range(limit),
+            )
+            found = [tuple(row.values()) for row in rows]
+            return [message_of(row[0], row[1:]) for row in found]
+
+        return await self._database.listing(query, [])
+
+    async def memory(self, session_id: BotSessionId, /) -> dict[str, Any]:
+        row = self._database.row(_MEMORY, (session_id,))
+        found: dict[str, Any] = from_json(row[0]) if row is not None else {}
+        return found
+
+
+def in_range(limit: int) -> int:
+    """A LIMIT: a negative one would mean none."""
+    return max(0, min(limit, MAX_INTEGER))
+
+
+def seq_before(connection: sqlite3.Connection, conversation: int, last: int, at: int) -> int:
+    """The last `seq` stored before `at` (microseconds), by bisection: times never fall within a log."""
+
+    def time_of(seq: int) -> int:
+        found: int = connection.execute(_TIME, (conversation, seq)).fetchone()[0]
+        return found
+
+    return bisect_left(range(1, last + 1), at, key=time_of)

@@ -1,0 +1,105 @@
+"""Logins under way and used logout tokens in SQLite."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from generalbots_api.auth.model import PendingLogin, Secret
+from generalbots_api.backends.sqlite.database import Database
+from generalbots_api.backends.sqlite.values import instant, micros
+
+COLUMNS = "state_hash, browser, nonce, verifier, redirect_uri, target, created_at, expires_at"
+_INSERT = f"INSERT INTO pending_logins ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 # constants only
+_GET = f"SELECT {COLUMNS} FROM pending_logins WHERE state_hash = ?"  # noqa: S608
+_POP = f"DELETE FROM pending_logins WHERE state_hash = ? RETURNING {COLUMNS}"  # noqa: S608
+_KEEP_OF_BROWSER = (
+    "DELETE FROM pending_logins WHERE n IN"
+    " (SELECT n FROM pending_logins WHERE browser = ? ORDER BY n DESC LIMIT -1 OFFSET ?)"
+)
+_KEEP_OF_ALL = (
+    "DELETE FROM pending_logins WHERE n IN"
+    " (SELECT n FROM pending_logins ORDER BY n LIMIT max(0, (SELECT count(*) FROM pending_logins) - ?))"
+)
+
+
+class SqlitePendingLoginStore:
+    """In the order of their beginning."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def put(self, pending: PendingLogin, keep: int, per_browser: int, /) -> None:
+        def job(connection: sqlite3.Connection) -> None:
+            connection.execute(_INSERT, row_of(pending))
+            connection.execute(_KEEP_OF_BROWSER, (pending.browser, max(1, per_browser)))
+            connection.execute(_KEEP_OF_ALL, (max(1, keep),))
+
+        await self._database.write(job)
+
+    async def pop(self, state_hash: bytes, /) -> PendingLogin | None:
+        def job(connection: sqlite3.Connection) -> PendingLogin | None:
+            rows = connection.execute(_POP, (state_hash,)).fetchall()
+            return pending_of(rows[0]) if rows else None
+
+        return await self._database.write(job)
+
+    async def get(self, state_hash: bytes, /) -> PendingLogin | None:
+        row = self._database.row(_GET, (state_hash,))
+        return pending_of(row) if row is not None else None
+
+    async def prune(self, now: datetime, /) -> int:
+        return await prune(self._database, "DELETE FROM pending_logins WHERE expires_at <= ?", now)
+
+
+class SqliteSeenTokenStore:
+    """The ids of logout tokens, each with its expiry."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, token_id: str, expires_at: datetime, /) -> bool:
+        def job(connection: sqlite3.Connection) -> bool:
+            sql = "INSERT INTO seen_tokens (token_id, expires_at) VALUES (?, ?) ON CONFLICT DO NOTHING"
+            return connection.execute(sql, (token_id, micros(expires_at))).rowcount == 1
+
+        return await self._database.write(job)
+
+    async def prune(self, now: datetime, /) -> int:
+        return await prune(self._database, "DELETE FROM seen_tokens WHERE expires_at <= ?", now)
+
+
+async def prune(database: Database, sql: str, now: datetime) -> int:
+    def job(connection: sqlite3.Connection) -> int:
+        return connection.execute(sql, (micros(now),)).rowcount
+
+    return await database.write(job)
+
+
+def row_of(pending: PendingLogin) -> tuple[Any, ...]:
+    return (
+        pending.state_hash,
+        pending.browser,
+        pending.nonce,
+        pending.verifier.reveal(),
+        pending.redirect_uri,
+        pending.target,
+        micros(pending.created_at),
+        micros(pending.expires_at),
+    )
+
+
+def pending_of(row: Iterable[Any]) -> PendingLogin:
+    state_hash, browser, nonce, verifier, redirect_uri, target, created_at, expires_at = row
+    return PendingLogin(
+        state_hash=state_hash,
+        browser=browser,
+        nonce=nonce,
+        verifier=Secret(verifier),
+        redirect_uri=redirect_uri,
+        target=target,
+        created_at=instant(created_at),
+        expires_at=instant(expires_at),
+    )

@@ -1,0 +1,36 @@
+"""Times as integers and values as JSON: how both lie in a column."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+MAX_INTEGER = 2**63 - 1
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECONDS_A_DAY = 86_400
+
+encode = msgspec.json.Encoder().encode
+canonical = msgspec.json.Encoder(order="deterministic").encode
+
+
+def micros(at: datetime) -> int:
+    """Microseconds since 1970, exactly: floats of this size are not."""
+    return micros_of(at - _EPOCH)
+
+
+def micros_of(duration: timedelta) -> int:
+    return (duration.days * _SECONDS_A_DAY + duration.seconds) * 1_000_000 + duration.microseconds
+
+
+def instant(microseconds: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def as_json(value: object) -> str:
+    return encode(value).decode()
+
+
+def from_json(text: str) -> Any:
+    return msgspec.json.decode(text)
