@@ -16,10 +16,12 @@ from generalbots_api.bots.service import BotList
 from generalbots_api.bus import Bus
 from generalbots_api.clock import Clock, SystemClock
 from generalbots_api.directory import Directory
+from generalbots_api.doors import Doors
 from generalbots_api.limits.ports import Limiter
-from generalbots_api.rooms import Rooms
+from generalbots_api.services import Parts, Services
 from generalbots_api.settings import Settings
 from generalbots_api.storage import Storage
+from generalbots_api.upkeep import Upkeep
 from generalbots_api.web.identity import Authenticate
 from generalbots_api.web.lifespan import Lifespan
 from generalbots_api.web.mounts import Mount, WholeApp
@@ -52,35 +54,38 @@ class GeneralBots:
     ) -> None:
         check_directory(settings, directory, authenticate)
         self.settings = settings
-        self._storage = storage
-        self._directory = directory
-        self._limiter = limiter or named(storage.default_limiter, max_keys=settings.limit_keys)
-        self._bus = bus or named(storage.default_bus)
         self._lifespan = Lifespan(self._open_all)
-        self._rooms = rooms = Rooms(
+        parts = Parts(
             settings=settings,
             storage=storage,
             directory=directory,
             catalog=BotList(tuple(bots)) if isinstance(bots, Sequence) else bots,
-            limiter=self._limiter,
-            bus=self._bus,
+            limiter=limiter or named(storage.default_limiter, max_keys=settings.limit_keys),
+            bus=bus or named(storage.default_bus),
             authenticate=authenticate,
             clock=clock or SystemClock(),
             lifespan=self._lifespan,
             version=__version__,
         )
-        mounts = {name: self._mount(name, base) for name, base in rooms.bases.items()}
-        self.auth: Mount = mounts["auth"]
-        self.sessions: Mount = mounts["sessions"]
-        self.users: Mount = mounts["users"]
-        self.bots: Mount = mounts["bots"]
-        self.groups: Mount = mounts["groups"]
-        self.admin: Mount = mounts["admin"]
-        self.conversations: Mount = mounts["conversations"]
-        self.ws: Mount = mounts["ws"]
-        self.health: Mount = mounts["health"]
-        self.console: Mount = mounts["console"]
-        self._app = WholeApp(rooms.endpoints(), rooms.entry, rooms.socket_entry)
+        self._services = Services(parts)
+        self._build_mounts()
+
+    def _build_mounts(self) -> None:
+        entry, sockets = self._services.entry, self._services.socket_entry
+        doors = Doors(self._services).mounts()
+        mounts = {name: Mount(name, base, endpoints, entry, sockets) for name, (base, endpoints) in doors.items()}
+        self.auth = mounts["auth"]
+        self.sessions = mounts["sessions"]
+        self.users = mounts["users"]
+        self.bots = mounts["bots"]
+        self.groups = mounts["groups"]
+        self.admin = mounts["admin"]
+        self.conversations = mounts["conversations"]
+        self.ws = mounts["ws"]
+        self.health = mounts["health"]
+        self.console = mounts["console"]
+        every = [endpoint for _, endpoints in doors.values() for endpoint in endpoints]
+        self._app = WholeApp(every, entry, sockets)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -126,21 +131,16 @@ class GeneralBots:
 
         Returns when they are gone, after 5 s at most.
         """
-        await self._rooms.drain()
-
-    def _mount(self, name: str, base: str) -> Mount:
-        rooms = self._rooms
-        return Mount(name, base, rooms.endpoints_of(name), rooms.entry, rooms.socket_entry)
+        await self._services.sockets.drain()
 
     @asynccontextmanager
     async def _open_all(self) -> AsyncIterator[None]:
+        parts = self._services.parts
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self._storage)
-            await stack.enter_async_context(self._bus)
-            await stack.enter_async_context(self._limiter)
-            if self._directory is not None:
-                await stack.enter_async_context(self._directory)
-            await stack.enter_async_context(self._rooms.running())
+            for backend in (parts.storage, parts.bus, parts.limiter, parts.directory):
+                if backend is not None:
+                    await stack.enter_async_context(backend)
+            await stack.enter_async_context(Upkeep(self._services).running())
             yield
 
 

@@ -19,6 +19,7 @@ from generalbots_api.auth.model import (
     Standing,
 )
 from generalbots_api.backends.oidc.claims import names_in, profile_of
+from generalbots_api.backends.oidc.clients import OAuthClients
 from generalbots_api.backends.oidc.flow import Flow
 from generalbots_api.backends.oidc.http import BoundedTransport, Outgoing
 from generalbots_api.backends.oidc.metadata import Provider
@@ -60,7 +61,8 @@ class OidcDirectory:
         self._outgoing = Outgoing(self._transport)
         self._provider = Provider(issuer, self._outgoing, clock or SystemClock(), for_development=for_development)
         secret = Secret(client_secret) if client_secret else None
-        self._flow = Flow(self._provider, self._outgoing, self._transport, client_id, secret, tuple(scopes))
+        clients = OAuthClients(self._transport, client_id, secret, tuple(scopes))
+        self._flow = Flow(self._provider, self._outgoing, clients)
         self._roles_claim = roles_claim
         self._groups_claim = groups_claim
         self._for_development = for_development

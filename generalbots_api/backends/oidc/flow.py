@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
-from urllib.parse import quote_plus, urlencode
+from urllib.parse import urlencode
 
 from authlib.integrations.base_client import OAuthError
-from authlib.integrations.httpx_client import AsyncOAuth2Client
 from joserfc.jwk import Key
 
 from generalbots_api.auth.model import (
@@ -21,11 +19,10 @@ from generalbots_api.auth.model import (
     PendingLogin,
     Secret,
 )
+from generalbots_api.backends.oidc.clients import OAuthClients
 from generalbots_api.backends.oidc.http import (
     NONSENSE,
-    BoundedTransport,
     Outgoing,
-    client_options,
     json_object,
 )
 from generalbots_api.backends.oidc.id_token import (
@@ -53,14 +50,11 @@ class Flow:
 
     provider: Provider
     outgoing: Outgoing
-    transport: BoundedTransport
-    client_id: str
-    client_secret: Secret | None
-    scopes: tuple[str, ...]
+    clients: OAuthClients
 
     async def authorization_url(self, pending: PendingLogin, state: str) -> str:
         metadata = await self.provider.metadata()
-        async with self._client(metadata, pending.redirect_uri) as client:
+        async with self.clients.new(metadata, pending.redirect_uri) as client:
             url, _ = client.create_authorization_url(
                 metadata.authorization_endpoint,
                 state=state,
@@ -110,7 +104,7 @@ class Flow:
             raise refused("the answer has no code")
 
     async def _exchange(self, code: str, pending: PendingLogin, metadata: Metadata) -> dict[str, Any]:
-        async with self._client(metadata, pending.redirect_uri) as client:
+        async with self.clients.new(metadata, pending.redirect_uri) as client:
             return await self._token_call(
                 client.fetch_token(
                     metadata.token_endpoint,
@@ -126,7 +120,7 @@ class Flow:
         if grant.refresh_token is None:
             raise Unauthorized("The session has ended at the Directory Service", token_sent=True)
         metadata = await self.provider.metadata()
-        async with self._client(metadata, None) as client:
+        async with self.clients.new(metadata) as client:
             token = await self._token_call(
                 client.refresh_token(metadata.token_endpoint, refresh_token=grant.refresh_token.reveal())
             )
@@ -185,7 +179,7 @@ class Flow:
         if metadata.revocation_endpoint is None:
             return
         named = [("refresh_token", grant.refresh_token), ("access_token", grant.access_token)]
-        async with self._client(metadata, None) as client:
+        async with self.clients.new(metadata) as client:
             for hint, token in named:
                 if token is None:
                     continue
@@ -199,7 +193,7 @@ class Flow:
         metadata = await self.provider.metadata()
         if metadata.end_session_endpoint is None:
             return None
-        query = {"client_id": self.client_id}
+        query = {"client_id": self.clients.client_id}
         if grant.id_token is not None:
             query["id_token_hint"] = grant.id_token.reveal()
         if return_to is not None:
@@ -228,37 +222,7 @@ class Flow:
 
     def _expected(self, metadata: Metadata) -> Expected:
         algorithms = expected_algorithms(metadata.id_token_signing_alg_values_supported)
-        return Expected(issuer=self.provider.issuer, client_id=self.client_id, algorithms=algorithms)
-
-    def _client(self, metadata: Metadata, redirect_uri: str | None) -> AsyncOAuth2Client:
-        method = auth_method(metadata, self.client_secret)
-        client = AsyncOAuth2Client(
-            client_id=self.client_id,
-            client_secret=self.client_secret.reveal() if self.client_secret else None,
-            token_endpoint_auth_method=method,
-            revocation_endpoint_auth_method=method,
-            scope=" ".join(self.scopes) if redirect_uri else None,
-            redirect_uri=redirect_uri,
-            code_challenge_method="S256",
-            transport=self.transport,
-            **client_options(),
-        )
-        client.register_client_auth_method(("client_secret_basic", encoded_basic))
-        return client
-
-
-def auth_method(metadata: Metadata, secret: Secret | None) -> str:
-    if secret is None:
-        return "none"
-    named = metadata.token_endpoint_auth_methods_supported
-    return "client_secret_basic" if "client_secret_basic" in named else "client_secret_post"
-
-
-def encoded_basic(client: Any, method: str, uri: str, headers: Any, body: Any) -> tuple[str, Any, Any]:
-    """RFC 6749, section 2.3.1: form-urlencoded before base64, which Authlib leaves out."""
-    pair = f"{quote_plus(client.client_id)}:{quote_plus(client.client_secret)}"
-    headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
-    return uri, headers, body
+        return Expected(issuer=self.provider.issuer, client_id=self.clients.client_id, algorithms=algorithms)
 
 
 def refused(reason: str) -> Unauthorized:

@@ -1,0 +1,198 @@
+"""The services of every room, wired by hand from the settings and the backends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib import import_module
+
+from generalbots_api.admin.measuring import LoopLag
+from generalbots_api.auth.grants import GrantKeeper
+from generalbots_api.auth.identity import LoginSessions, caller_of
+from generalbots_api.auth.logout import Logouts
+from generalbots_api.auth.ports import Vault
+from generalbots_api.auth.standing import CallsAsCaller, Standings
+from generalbots_api.bots.ports import BotCatalog
+from generalbots_api.bots.service import Bots
+from generalbots_api.bus import Bus
+from generalbots_api.caller import Caller
+from generalbots_api.clock import Clock
+from generalbots_api.conversations.answering import Answering
+from generalbots_api.conversations.feed import Feed
+from generalbots_api.conversations.service import Conversations
+from generalbots_api.conversations.turns import Turns
+from generalbots_api.directory import Directory
+from generalbots_api.errors import BadGateway, Unavailable
+from generalbots_api.limits.model import Quota
+from generalbots_api.limits.ports import Limiter
+from generalbots_api.limits.service import RateLimits
+from generalbots_api.news import Newsroom
+from generalbots_api.sessions.current import CurrentBots
+from generalbots_api.sessions.service import BotSessions
+from generalbots_api.settings import Settings
+from generalbots_api.storage import Storage
+from generalbots_api.web.address import Addresses
+from generalbots_api.web.cookies import Cookies
+from generalbots_api.web.cors import Cors
+from generalbots_api.web.entry import Entry, too_many
+from generalbots_api.web.identity import Authenticate, Identification
+from generalbots_api.web.lifespan import Lifespan
+from generalbots_api.web.meter import Meter
+from generalbots_api.web.origin import OriginPolicy
+from generalbots_api.web.rate_headers import RateHeaders
+from generalbots_api.web.sockets import SocketEntry
+from generalbots_api.ws.service import Sockets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a `GeneralBots` is made of."""
+
+    settings: Settings
+    storage: Storage
+    directory: Directory | None
+    catalog: BotCatalog
+    limiter: Limiter
+    bus: Bus
+    authenticate: Authenticate | None
+    clock: Clock
+    lifespan: Lifespan
+    version: str
+
+
+class Services:
+    """One of each service, in the order in which they need each other."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.settings, self.storage, self.directory = parts.settings, parts.storage, parts.directory
+        self.bus, self.clock, self.limiter = parts.bus, parts.clock, parts.limiter
+        self.lifespan = parts.lifespan
+        self.admin_roles = frozenset(self.settings.admin_roles)
+        self.idle_timeout = timedelta(seconds=self.settings.session_idle_timeout)
+        self.newsroom = Newsroom(self.bus, self.storage.logins)
+        self.meter = Meter()
+        self.lag = LoopLag()
+        self.bots = Bots(parts.catalog, self.clock)
+        self._build_logins()
+        self._build_conversations()
+        self._build_entry(parts.authenticate)
+        self._build_sockets()
+
+    def _build_logins(self) -> None:
+        settings, storage, directory = self.settings, self.storage, self.directory
+        self.vault: Vault | None = new_vault(settings) if directory is not None else None
+        self.grants = GrantKeeper(storage.logins, directory, self.vault, self.clock, self.newsroom.login_ended)
+        self.standings = Standings(directory, storage.logins, self.grants, timedelta(seconds=settings.standing_max_age))
+        self.login_sessions = LoginSessions(
+            storage.logins, self.standings, self.clock, self.idle_timeout, settings.session_cache
+        )
+        self.calls = CallsAsCaller(self.grants)
+        self.cookies = Cookies(settings, self.clock)
+        self.logouts = None
+        if directory is not None:
+            self.logouts = Logouts(
+                storage.logins,
+                storage.seen_tokens,
+                directory,
+                directory,
+                self.grants,
+                self.clock,
+                self.lifespan.background,
+                self.newsroom.login_ended,
+            )
+
+    def _build_conversations(self) -> None:
+        settings, storage = self.settings, self.storage
+        self.bot_sessions = BotSessions(
+            storage.bot_sessions,
+            self.bots,
+            self.clock,
+            timedelta(seconds=settings.bot_session_lifetime),
+            settings.bot_sessions_per_user,
+            self.newsroom.bot_session_changed,
+        )
+        self.current_bots = CurrentBots(storage.bot_sessions, settings.session_cache)
+        self.feed = Feed(self.bus)
+        answering = Answering(storage.log, self.feed, self.clock, settings.turn_timeout, settings.reply_max_chars)
+        self.turns = Turns(answering.answer, self.lifespan.background, settings.queued_messages)
+        self.conversations = Conversations(
+            self.bot_sessions,
+            self.bots,
+            storage.log,
+            self.feed,
+            self.turns,
+            self.clock,
+            settings.message_max_chars,
+            self.meter.count_message,
+        )
+
+    def _build_entry(self, authenticate: Authenticate | None) -> None:
+        settings = self.settings
+        anonymous = Quota("anonymous", settings.limit_anonymous, settings.limit_window)
+        user = Quota("user", settings.limit_user, settings.limit_window)
+        admin = Quota("admin", settings.limit_admin, settings.limit_window)
+        is_open = settings.limiter_failure == "open"
+        self.rates = RateLimits(self.limiter, anonymous, user, admin, self.admin_roles, is_open)
+        origins = settings.cors_origins
+        self.entry = Entry(
+            Identification(self.login_sessions, self.cookies.session_name, authenticate),
+            self.rates,
+            RateHeaders([anonymous, user, admin]),
+            Addresses.of(settings.trusted_proxies, settings.unlimited_networks),
+            OriginPolicy.of(settings),
+            Cors.of(tuple(origins)) if origins is not None else None,
+            self.clock,
+            self.meter,
+            settings.max_body,
+            settings.is_production,
+            self.lifespan.ready,
+        )
+        self.socket_entry = SocketEntry(self.entry)
+
+    def _build_sockets(self) -> None:
+        settings = self.settings
+        self.sockets = Sockets(
+            self.clock,
+            lambda token_hash, now: self.login_sessions.find(token_hash, now, is_use=False),
+            settings.sockets_per_user,
+            settings.max_sockets,
+        )
+
+    async def confirmed(self, caller: Caller, /) -> Caller:
+        """`admin.ports.FreshRoles`: the Directory's answer, no older than the settings allow for admins."""
+        if caller.login_id is None:
+            return caller  # the host vouches for it, at this very request
+        max_age = timedelta(seconds=self.settings.admin_standing_max_age)
+        try:
+            login = await self.standings.confirmed(caller.login_id, self.clock.now(), max_age)
+        except BadGateway:
+            raise Unavailable("The roles cannot be confirmed at the moment") from None
+        self.login_sessions.remember(login, self.clock.unix())
+        return caller_of(login, self.idle_timeout)
+
+    async def spend(self, caller: Caller) -> None:
+        """Count one message of a socket against the caller's quota.
+
+        Raises:
+            RateLimited: it is used up.
+        """
+        now = self.clock.unix()
+        decision = await self.rates.take(caller, "", now)
+        if not decision.allowed:
+            raise too_many(decision, now)
+
+    async def check_ready(self) -> None:
+        """Raises:
+        Unavailable: the service is stopping, or its storage does not answer.
+        """
+        if self.sockets.is_draining:
+            raise Unavailable("The service is stopping")
+        await self.storage.ping()
+
+
+def new_vault(settings: Settings) -> Vault:
+    """The default vault, by name: this module knows no backend."""
+    make: Callable[..., Vault] = import_module("generalbots_api.backends.jose").TokenVault
+    return make(settings.keys)

@@ -1,0 +1,57 @@
+"""What a service does in the background while its backends are open."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import anyio
+
+from generalbots_api.errors import Unavailable
+from generalbots_api.news import Readers
+from generalbots_api.services import Services
+
+log = logging.getLogger("generalbots_api")
+
+PRUNE_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """Watches sockets and the event loop, and removes what has expired."""
+
+    services: Services
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """What works in the background while the backends are open."""
+        self.services.sockets.is_draining = False
+        leave = Readers(self.services.login_sessions, self.services.current_bots, self.services.sockets).subscribe(
+            self.services.bus
+        )
+        await self.services.conversations.recover()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self.services.sockets.watch)
+            tasks.start_soon(self.services.lag.watch)
+            tasks.start_soon(self._prune)
+            yield
+            tasks.cancel_scope.cancel()
+        leave()
+
+    async def _prune(self) -> None:
+        """Remove what has expired, every minute."""
+        while True:
+            await anyio.sleep(PRUNE_SECONDS)
+            try:
+                await self.prune()
+            except Unavailable:
+                log.exception("prune.failed")
+
+    async def prune(self) -> None:
+        now = self.services.clock.now()
+        for login in await self.services.storage.logins.prune(now, self.services.idle_timeout):
+            await self.services.newsroom.login_ended(login)
+        await self.services.storage.pending_logins.prune(now)
+        await self.services.storage.seen_tokens.prune(now)
