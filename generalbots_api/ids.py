@@ -32,5 +32,6 @@ def new_session_token() -> SessionToken:
     return SessionToken(TOKEN_PREFIX + secrets.token_urlsafe(32))
 
 
-def hash_token(token: str) -> TokenHash:
-    return TokenHash(hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest())
+def hash_token(token: str | bytes) -> TokenHash:
+    raw = token if isinstance(token, bytes) else token.encode("utf-8", "surrogatepass")
+    return TokenHash(hashlib.sha256(raw).digest())

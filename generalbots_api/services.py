@@ -26,7 +26,7 @@ from generalbots_api.directory import Directory
 from generalbots_api.errors import BadGateway, Unavailable
 from generalbots_api.limits.model import Quota
 from generalbots_api.limits.ports import Limiter
-from generalbots_api.limits.service import RateLimits
+from generalbots_api.limits.service import RateLimits, user_key
 from generalbots_api.news import Newsroom
 from generalbots_api.sessions.current import CurrentBots
 from generalbots_api.sessions.service import BotSessions
@@ -41,6 +41,7 @@ from generalbots_api.web.lifespan import Lifespan
 from generalbots_api.web.meter import Meter
 from generalbots_api.web.origin import OriginPolicy
 from generalbots_api.web.rate_headers import RateHeaders
+from generalbots_api.web.request import Reading
 from generalbots_api.web.sockets import SocketEntry
 from generalbots_api.ws.service import Sockets
 
@@ -140,14 +141,13 @@ class Services:
             Identification(self.login_sessions, self.cookies.session_name, authenticate),
             self.rates,
             RateHeaders([anonymous, user, admin]),
-            Addresses.of(settings.trusted_proxies, settings.unlimited_networks),
+            Reading(settings.max_body, Addresses.of(settings.trusted_proxies, settings.unlimited_networks)),
             OriginPolicy.of(settings),
             Cors.of(tuple(origins)) if origins is not None else None,
             self.clock,
             self.meter,
-            settings.max_body,
             settings.is_production,
-            self.lifespan.ready,
+            self.lifespan,
         )
         self.socket_entry = SocketEntry(self.entry)
 
@@ -179,7 +179,7 @@ class Services:
             RateLimited: it is used up.
         """
         now = self.clock.unix()
-        decision = await self.rates.take(caller, "", now)
+        decision = await self.rates.take(user_key(caller.user_id), self.rates.quota_of(caller), now)
         if not decision.allowed:
             raise too_many(decision, now)
 

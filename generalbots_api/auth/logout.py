@@ -59,7 +59,7 @@ class Logouts:
             raise NotFound("There is no such session")
         return await self._at_directory(ended, return_to)
 
-    async def end_replaced(self, token: str, new: Login) -> None:
+    async def end_replaced(self, token: bytes, new: Login) -> None:
         """End the session that a browser had before `new`; the Directory's tokens go behind the scenes."""
         old = await self.logins.by_token(hash_token(token))
         if old is not None and old.id != new.id and await self._end(old.id) is not None:

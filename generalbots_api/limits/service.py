@@ -35,14 +35,12 @@ class RateLimits:
             return self.anonymous
         return self.user if self.admin_roles.isdisjoint(caller.roles) else self.admin
 
-    async def take(self, caller: Caller | None, budget: str, now_unix: float) -> Decision:
-        """Count one request; `budget` is the address, for a request without a valid session.
+    async def take(self, key: str, quota: Quota, now_unix: float) -> Decision:
+        """Count one request against `key`, which is `user_key` or `address_key`.
 
         Raises:
             Unavailable: the limiter is down and the settings say "closed".
         """
-        quota = self.quota_of(caller)
-        key = f"a:{escaped(budget)}" if caller is None else f"u:{escaped(caller.user_id)}"
         try:
             decision = await self.limiter.take(key, quota, now_unix)
         except Unavailable:
@@ -52,11 +50,6 @@ class RateLimits:
             log.warning("limiter.back", extra={"failures": self.failures})
         return decision
 
-    def uncounted(self, caller: Caller | None, now_unix: float) -> Decision:
-        """What is told of a request that does not count."""
-        quota = self.quota_of(caller)
-        return Decision(True, quota.limit, quota.limit, now_unix + quota.window_seconds)
-
     def _without_limiter(self, quota: Quota, now_unix: float) -> Decision:
         self.failures += 1
         if not self._is_failing:  # once, not at every request
@@ -64,7 +57,20 @@ class RateLimits:
             log.error("limiter.down", extra={"policy": "open" if self.is_open_on_failure else "closed"})
         if not self.is_open_on_failure:
             raise Unavailable("Requests cannot be counted at the moment")
-        return Decision(True, quota.limit, quota.limit, now_unix + quota.window_seconds)
+        return uncounted(quota, now_unix)
+
+
+def uncounted(quota: Quota, now_unix: float) -> Decision:
+    """What is told of a request that does not count."""
+    return Decision(True, quota.limit, quota.limit, now_unix + quota.window_seconds)
+
+
+def user_key(user_id: str) -> str:
+    return "u:" + (user_id if user_id.isalnum() else escaped(user_id))
+
+
+def address_key(budget: str) -> str:
+    return "a:" + escaped(budget)
 
 
 def escaped(identity: str) -> str:

@@ -13,7 +13,9 @@ from generalbots_api.sessions.ports import BotSessionStore
 MAX_AGE_SECONDS = 1.0
 
 
-class _Known(msgspec.Struct, gc=False):
+class CurrentBot(msgspec.Struct, gc=False):
+    """`bot_id` None: the user has no active bot session. Times in Unix seconds."""
+
     bot_id: BotId | None
     ends_unix: float
     read_unix: float
@@ -25,23 +27,24 @@ class CurrentBots:
 
     store: BotSessionStore
     keep: int  # users at most; the oldest entry goes
-    _known: dict[UserId, _Known] = field(default_factory=dict)
+    _known: dict[UserId, CurrentBot] = field(default_factory=dict)
 
-    async def of(self, user_id: UserId, now_unix: float) -> BotId | None:
-        """The bot, or None; from memory if it was looked up within the last second."""
+    def known(self, user_id: UserId, now_unix: float) -> CurrentBot | None:
+        """What was looked up within the last second; None: ask `read`."""
         known = self._known.get(user_id)
         if known is None or not 0 <= now_unix - known.read_unix < MAX_AGE_SECONDS or now_unix >= known.ends_unix:
-            known = await self._read(user_id, now_unix)
-        return known.bot_id
+            return None
+        return known
 
     def forget(self, user_id: UserId) -> None:
         """Look it up at the next question: a session of the user was opened or ended."""
         self._known.pop(user_id, None)
 
-    async def _read(self, user_id: UserId, now_unix: float) -> _Known:
+    async def read(self, user_id: UserId, now_unix: float) -> CurrentBot:
+        """Look it up, and remember it."""
         active = await self.store.active_of(user_id, at_unix(now_unix))
         newest = active[0] if active else None
-        known = _Known(
+        known = CurrentBot(
             newest.bot_id if newest else None,
             newest.expires_at.timestamp() if newest else float("inf"),
             now_unix,

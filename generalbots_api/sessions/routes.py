@@ -80,9 +80,10 @@ class SessionRoutes:
     async def current(self, request: ApiRequest) -> Reply:
         """Tell of this session: whose it is, the bot talked to now, and when it ends."""
         caller = request.caller
-        bot_id = await self.current_bots.of(caller.user_id, self.clock.unix())
+        now, bots = self.clock.unix(), self.current_bots
+        bot = bots.known(caller.user_id, now) or await bots.read(caller.user_id, now)
         return json_reply(
-            LoginSessionJson(caller.login_id, caller.user_id, bot_id, caller.created_at, caller.expires_at)
+            LoginSessionJson(caller.login_id, caller.user_id, bot.bot_id, caller.created_at, caller.expires_at)
         )
 
     async def create(self, request: ApiRequest) -> Reply:

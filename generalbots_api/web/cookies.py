@@ -47,7 +47,7 @@ class Cookies:
     def login_browser(self, request: ApiRequest, state: str) -> str | None:
         """The browser's id, by the cookie of the login with this state; None: not this browser's."""
         values = cookie_values(request.head.cookies or [], (self._login_prefix + state_mark(state)).encode())
-        read = self._read(values[0]) if len(values) == 1 else None
+        read = self._read(values[0].decode("latin-1")) if len(values) == 1 else None
         return read[0] if read and read[1] == state_mark(state) else None
 
     def browser(self, request: ApiRequest) -> str | None:

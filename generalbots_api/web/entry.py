@@ -6,10 +6,10 @@ import logging
 import math
 import secrets
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from itertools import count
 
+import msgspec
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
@@ -22,37 +22,36 @@ from generalbots_api.errors import (
     RateLimited,
     Unauthorized,
 )
-from generalbots_api.limits.model import Decision
-from generalbots_api.limits.service import RateLimits
-from generalbots_api.web.address import Addresses, budget_of
+from generalbots_api.limits.model import Decision, Quota
+from generalbots_api.limits.service import RateLimits, address_key, uncounted, user_key
+from generalbots_api.web.address import budget_of
 from generalbots_api.web.cors import Cors
 from generalbots_api.web.endpoint import Endpoint, Found
 from generalbots_api.web.errors import RawHeaders
 from generalbots_api.web.head import Head, read_head
 from generalbots_api.web.identity import Identification, Identified
+from generalbots_api.web.lifespan import Lifespan
 from generalbots_api.web.meter import Meter
 from generalbots_api.web.origin import SAFE_METHODS, OriginPolicy
 from generalbots_api.web.rate_headers import RateHeaders
-from generalbots_api.web.reply import Reply, error_reply, send_reply
-from generalbots_api.web.request import ApiRequest
+from generalbots_api.web.reply import Reply, error_reply, rendered
+from generalbots_api.web.request import ApiRequest, Reading
 
 log = logging.getLogger("generalbots_api")
 
 NOSNIFF = (b"x-content-type-options", b"nosniff")
-NO_STORE = (b"cache-control", b"no-store")
+NOBODY = Identified()
 HSTS = (b"strict-transport-security", b"max-age=31536000")
 
 
-@dataclass(slots=True)
-class Visit:
+class Visit(msgspec.Struct):
     """One request on its way through the entry, and what its response carries already."""
 
     request_id: str
     head: Head
-    address: str
     now_unix: float
-    headers: RawHeaders = field(default_factory=list)
-    who: Identified = field(default_factory=Identified)
+    headers: RawHeaders
+    who: Identified = NOBODY
 
 
 @dataclass(slots=True)
@@ -62,23 +61,23 @@ class Entry:
     identification: Identification
     rates: RateLimits
     rate_headers: RateHeaders
-    addresses: Addresses
+    reading: Reading
     origins: OriginPolicy
     cors: Cors | None
     clock: Clock
     meter: Meter
-    max_body: int
     is_production: bool
-    ready: Callable[[], Awaitable[None]]  # opens the backends if nobody did
+    lifespan: Lifespan
     _ids: count[int] = field(default_factory=count)
-    _id_prefix: str = field(default_factory=lambda: secrets.token_hex(8))
+    _id_prefix: str = field(default_factory=lambda: secrets.token_hex(8) + "-")
 
     async def answer(self, scope: Scope, receive: Receive, send: Send, found: Found | None) -> None:
         """Answer one request; `found` None: no such path."""
         started = time.perf_counter()
         visit = self.visit(scope)
         try:
-            await self.ready()
+            if not self.lifespan.is_open:
+                await self.lifespan.ready()
             reply = await self._reply(visit, scope, receive, found)
         except ApiError as error:
             reply = error_reply(error, visit.request_id)
@@ -89,24 +88,22 @@ class Entry:
         except Exception:
             log.exception("request.failed", extra={"request_id": visit.request_id})
             reply = error_reply(ApiError("Something went wrong here"), visit.request_id)
-        if not reply.is_cacheable:
-            visit.headers.append(NO_STORE)
         self.meter.count(reply.status, (time.perf_counter() - started) * 1_000)
-        await send_reply(reply, visit.headers, send, is_head=scope["method"] == "HEAD")
+        start, body = rendered(reply, visit.headers, is_head=scope["method"] == "HEAD")
+        await send(start)
+        await send(body)
 
     def visit(self, scope: Scope) -> Visit:
         """Read the head, and give the response the headers that do not depend on the answer."""
         head = read_head(scope["headers"])
-        request_id = f"{self._id_prefix}-{next(self._ids)}" if head.request_id is None else head.request_id.decode()
+        request_id = self._id_prefix + str(next(self._ids)) if head.request_id is None else head.request_id.decode()
         headers: RawHeaders = [(b"x-request-id", request_id.encode()), NOSNIFF]
         if self.is_production:
             headers.append(HSTS)
         if self.cors is not None:
             headers += self.cors.headers(head)
-        visit = Visit(request_id, head, self.addresses.client(scope, head), self.clock.unix(), headers)
         scope["gb.request_id"] = request_id
-        scope["gb.address"] = visit.address
-        return visit
+        return Visit(request_id, head, self.clock.unix(), headers)
 
     async def _reply(self, visit: Visit, scope: Scope, receive: Receive, found: Found | None) -> Reply:
         method = scope["method"]
@@ -121,8 +118,7 @@ class Entry:
             self._check_length(visit.head.content_length)
         if found is not None and found.params:
             scope["path_params"] = {**scope.get("path_params", {}), **found.params}
-        request = ApiRequest(scope, receive, head=visit.head, caller=visit.who.caller, max_body=self.max_body)
-        reply: Reply = await endpoint.handler(request)
+        reply: Reply = await endpoint.handler(ApiRequest(scope, receive, visit.head, visit.who.caller, self.max_body))
         return reply
 
     async def admit(self, visit: Visit, scope: Scope, endpoint: Endpoint | None) -> None:
@@ -131,19 +127,28 @@ class Entry:
         Raises:
             RateLimited: the quota is used up.
         """
-        is_use = endpoint is None or endpoint.is_use
-        visit.who = await self.identification.identify(visit.head, scope, visit.now_unix, is_use=is_use)
+        now = visit.now_unix
+        who = self.identification.known(visit.head, now)
+        if who is None:
+            is_use = endpoint is None or endpoint.is_use
+            who = await self.identification.identify(visit.head, scope, now, is_use=is_use)
+        visit.who = who
         if endpoint is not None and not endpoint.is_counted:
             return
-        caller = visit.who.caller
-        if caller is None and self.addresses.is_unlimited(visit.address):
-            decision = self.rates.uncounted(caller, visit.now_unix)
+        caller, quota = who.caller, self.rates.quota_of(who.caller)
+        if caller is not None:
+            decision = await self.rates.take(user_key(caller.user_id), quota, now)
         else:
-            budget = "" if caller is not None else budget_of(visit.address)
-            decision = await self.rates.take(caller, budget, visit.now_unix)
-        visit.headers += self.rate_headers.of(self.rates.quota_of(caller), decision, visit.now_unix)
+            decision = await self._take_anonymous(visit, scope, quota)
+        visit.headers += self.rate_headers.of(quota, decision, now)
         if not decision.allowed:
-            raise too_many(decision, visit.now_unix)
+            raise too_many(decision, now)
+
+    async def _take_anonymous(self, visit: Visit, scope: Scope, quota: Quota) -> Decision:
+        address = self.reading.addresses.client(scope, visit.head)
+        if self.reading.addresses.is_unlimited(address):
+            return uncounted(quota, visit.now_unix)
+        return await self.rates.take(address_key(budget_of(address)), quota, visit.now_unix)
 
     def _check_caller(self, visit: Visit, scope: Scope, endpoint: Endpoint | None, found: Found | None) -> None:
         """401 before 404 and 405 under /api; 403 for a cookie that another site made the browser send.
@@ -159,8 +164,8 @@ class Entry:
             self.origins.check_unsafe(visit.head, scope)
 
     def _check_length(self, content_length: bytes) -> None:
-        if not content_length.isdigit() or int(content_length[:20]) > self.max_body:
-            raise PayloadTooLarge("The body is too large", max_bytes=self.max_body)
+        if not content_length.isdigit() or int(content_length[:20]) > self.reading.max_body:
+            raise PayloadTooLarge("The body is too large", max_bytes=self.reading.max_body)
 
 
 def endpoint_for(found: Found | None, method: str) -> Endpoint | None:

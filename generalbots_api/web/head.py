@@ -60,12 +60,12 @@ def is_sane_id(value: bytes) -> bool:
     return 0 < len(value) <= MAX_REQUEST_ID and value.isascii() and all(32 < c < 127 for c in value)
 
 
-def cookie_values(cookies: list[bytes], name: bytes) -> list[str]:
+def cookie_values(cookies: list[bytes], name: bytes) -> list[bytes]:
     """Every value of the cookie `name`, in order. RFC 6265, section 5.4."""
     found = []
     for header in cookies:
         for pair in header.split(b";"):
             key, sep, value = pair.strip().partition(b"=")
             if sep and key == name:
-                found.append(value.strip(b'"').decode("latin-1"))
+                found.append(value.strip(b'"'))
     return found

@@ -14,11 +14,13 @@ from generalbots_api.caller import Caller
 from generalbots_api.ids import TOKEN_LENGTH, TOKEN_PREFIX, TokenHash, hash_token
 from generalbots_api.web.head import Head, cookie_values
 
+TOKEN_PREFIX_BYTES = TOKEN_PREFIX.encode()
+
 Authenticate = Callable[[HTTPConnection], Awaitable[Caller | None]]
 """The host's own login: the caller of a connection, or None. Called once for each request."""
 
 
-class Identified(msgspec.Struct, gc=False):
+class Identified(msgspec.Struct, frozen=True, gc=False):
     """What is known of the sender. `caller` None: no valid session."""
 
     caller: Caller | None = None
@@ -30,7 +32,7 @@ class Identified(msgspec.Struct, gc=False):
 class Credentials(msgspec.Struct, gc=False):
     """The session token of a request; None: none, or one that cannot be right."""
 
-    token: str | None
+    token: bytes | None
     is_sent: bool
     is_by_cookie: bool = False
 
@@ -48,7 +50,7 @@ def credentials_of(head: Head, cookie_name: bytes) -> Credentials:
         scheme, _, token = head.authorization.partition(b" ")
         if head.authorizations > 1 or scheme.lower() != b"bearer":
             return REFUSED
-        return _token(token.strip().decode("latin-1"), is_by_cookie=False)
+        return _token(token.strip(), is_by_cookie=False)
     if head.cookies is None:
         return NONE_SENT
     values = cookie_values(head.cookies, cookie_name)
@@ -57,8 +59,8 @@ def credentials_of(head: Head, cookie_name: bytes) -> Credentials:
     return _token(values[0], is_by_cookie=True) if len(values) == 1 else REFUSED
 
 
-def _token(text: str, *, is_by_cookie: bool) -> Credentials:
-    if len(text) != TOKEN_LENGTH or not text.startswith(TOKEN_PREFIX):
+def _token(text: bytes, *, is_by_cookie: bool) -> Credentials:
+    if len(text) != TOKEN_LENGTH or text[:4] != TOKEN_PREFIX_BYTES:
         return Credentials(None, True, is_by_cookie)
     return Credentials(text, True, is_by_cookie)
 
@@ -71,7 +73,19 @@ class Identification:
     cookie_name: bytes
     authenticate: Authenticate | None
 
+    def known(self, head: Head, now_unix: float) -> Identified | None:
+        """Who it is, if that can be told without waiting; None: ask `identify`."""
+        if self.authenticate is not None:
+            return None
+        sent = credentials_of(head, self.cookie_name)
+        if sent.token is None:
+            return Identified(None, None, sent.is_sent, sent.is_by_cookie)
+        token_hash = hash_token(sent.token)
+        caller = self.sessions.known(token_hash, now_unix)
+        return Identified(caller, token_hash, True, sent.is_by_cookie) if caller is not None else None
+
     async def identify(self, head: Head, scope: Scope, now_unix: float, *, is_use: bool = True) -> Identified:
+        """Who it is. `is_use` False does not prolong the session."""
         if self.authenticate is not None:
             caller = await self.authenticate(HTTPConnection(scope))
             by_cookie = head.authorization is None

@@ -56,12 +56,17 @@ class Lifespan:
             if self._users == 0:
                 await self._close()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the backends are open on this event loop."""
+        run = self._run
+        return run is not None and run.tasks is not None and run.loop is asyncio.get_running_loop()
+
     async def ready(self) -> None:
         """Return when the backends are open; open them if nobody has, and say once what to do about it."""
-        run = self._run
-        if run is not None and run.tasks is not None and run.loop is asyncio.get_running_loop():
+        if self.is_open:
             return
-        if self._users == 0 and run is None:
+        if self._users == 0 and self._run is None:
             log.warning(FORGOTTEN)
         await self._opened()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Any
 
 from starlette.datastructures import URLPath
@@ -78,12 +79,12 @@ class WholeApp:
         self._entry = entry
         self._sockets = sockets
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """No coroutine of its own: one less for each request."""
         found = self.table.find(route_path(scope))
         if scope["type"] == "http":
-            await self._entry.answer(scope, receive, send, found)
-        elif scope["type"] == "websocket":
-            await self._sockets.answer(scope, receive, send, found)
+            return self._entry.answer(scope, receive, send, found)
+        return self._sockets.answer(scope, receive, send, found)
 
 
 def route_path(scope: Scope) -> str:

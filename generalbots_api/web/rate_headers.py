@@ -7,6 +7,9 @@ import math
 from generalbots_api.limits.model import Decision, Quota
 from generalbots_api.web.errors import RawHeaders
 
+SMALL = 10_001
+_DIGITS = [b"%d" % number for number in range(SMALL)]  # formatting costs more than a look-up
+
 
 class RateHeaders:
     """Source: spec, "Rate Limiting"; draft-ietf-httpapi-ratelimit-headers for the two without X.
@@ -26,12 +29,14 @@ class RateHeaders:
 
     def of(self, quota: Quota, decision: Decision, now_unix: float) -> RawHeaders:
         limit, policy, prefix = self._fixed[quota.name]
-        remaining = b"%d" % decision.remaining
-        left = max(0, math.ceil(decision.resets_unix - now_unix))
+        remaining = decision.remaining
+        told = _DIGITS[remaining] if remaining < SMALL else b"%d" % remaining
+        resets = decision.resets_unix
+        seconds = math.ceil(resets - now_unix)
         return [
             limit,
-            (b"x-ratelimit-remaining", remaining),
-            (b"x-ratelimit-reset", b"%d" % decision.reset_unix),
+            (b"x-ratelimit-remaining", told),
+            (b"x-ratelimit-reset", b"%d" % math.ceil(resets)),
             policy,
-            (b"ratelimit", b"%b%b;t=%d" % (prefix, remaining, left)),
+            (b"ratelimit", b"%b%b;t=%d" % (prefix, told, seconds if seconds > 0 else 0)),
         ]

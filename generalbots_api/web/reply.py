@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import MutableMapping
 from typing import Any
 
 import msgspec
@@ -11,9 +11,9 @@ from generalbots_api.errors import ApiError
 from generalbots_api.web.errors import RawHeaders, error_body, error_headers, status_of
 
 JSON = b"application/json"
+NO_STORE = (b"cache-control", b"no-store")
 encode_json = msgspec.json.Encoder(decimal_format="number").encode
 Message = MutableMapping[str, Any]
-Send = Callable[[Message], Awaitable[None]]
 
 
 class Reply(msgspec.Struct, gc=False):
@@ -26,13 +26,13 @@ class Reply(msgspec.Struct, gc=False):
     body: bytes = b""
     status: int = 200
     content_type: bytes = JSON
-    headers: RawHeaders = []
+    headers: RawHeaders | tuple[()] = ()
     is_cacheable: bool = False
 
 
 def json_reply(value: object, status: int = 200, headers: RawHeaders | None = None) -> Reply:
     """`value` is anything that msgspec encodes."""
-    return Reply(encode_json(value), status, JSON, headers or [])
+    return Reply(encode_json(value), status, JSON, headers or ())
 
 
 def error_reply(error: ApiError, request_id: str) -> Reply:
@@ -44,14 +44,24 @@ def redirect(status: int, location: str, headers: RawHeaders | None = None) -> R
     return Reply(b"", status, b"text/plain; charset=utf-8", [(b"location", location.encode("ascii")), *(headers or [])])
 
 
-async def send_reply(reply: Reply, common: RawHeaders, send: Send, *, is_head: bool) -> None:
-    """Send `reply` with `common` headers. 204 and 304 go without a body and its headers."""
-    headers = [*common, *reply.headers]
+def rendered(reply: Reply, headers: RawHeaders, *, is_head: bool) -> tuple[Message, Message]:
+    """The two ASGI messages of a response; `headers` are those of the entry, and are added to.
+
+    204 and 304 go without a body and its headers.
+    """
     body = reply.body
+    if not reply.is_cacheable:
+        headers.append(NO_STORE)
+    if reply.headers:
+        headers += reply.headers
     if reply.status in (204, 304):
         body = b""
     else:
         headers.append((b"content-type", reply.content_type))
-        headers.append((b"content-length", str(len(body)).encode()))
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if is_head else body, "more_body": False})
+        headers.append((b"content-length", b"%d" % len(body)))
+    if is_head:
+        body = b""
+    return (
+        {"type": "http.response.start", "status": reply.status, "headers": headers},
+        {"type": "http.response.body", "body": body},
+    )

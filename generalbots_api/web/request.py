@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import parse_qsl
 
@@ -11,6 +12,7 @@ from starlette.types import Receive, Scope
 
 from generalbots_api.caller import Caller
 from generalbots_api.errors import InvalidRequest, PayloadTooLarge, Unauthorized, UnsupportedMediaType
+from generalbots_api.web.address import Addresses
 from generalbots_api.web.head import Head
 from generalbots_api.web.strict_json import decode, invalid
 
@@ -20,6 +22,14 @@ FORM = "application/x-www-form-urlencoded"
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How requests are read: the same for all of them."""
+
+    max_body: int  # bytes
+    addresses: Addresses
+
+
 class ApiRequest(HTTPConnection):
     """One request, already identified and counted.
 
@@ -27,12 +37,12 @@ class ApiRequest(HTTPConnection):
     public endpoints see; `caller` is there for all others.
     """
 
-    def __init__(self, scope: Scope, receive: Receive, *, head: Head, caller: Caller | None, max_body: int) -> None:
+    def __init__(self, scope: Scope, receive: Receive, head: Head, caller: Caller | None, reading: Reading) -> None:
         self.scope = scope
         self.head = head
         self.optional_caller = caller
         self._receive = receive
-        self._max_body = max_body
+        self._reading = reading
 
     @property
     def caller(self) -> Caller:
@@ -47,7 +57,7 @@ class ApiRequest(HTTPConnection):
     @property
     def address(self) -> str:
         """The client's address, with trusted proxies taken off."""
-        return str(self.scope["gb.address"])
+        return self._reading.addresses.client(self.scope, self.head)
 
     @property
     def route_path(self) -> str:
@@ -76,8 +86,8 @@ class ApiRequest(HTTPConnection):
                 raise ClientDisconnect
             chunk = message.get("body", b"")
             size += len(chunk)
-            if size > self._max_body:
-                raise PayloadTooLarge("The body is too large", max_bytes=self._max_body)
+            if size > self._reading.max_body:
+                raise PayloadTooLarge("The body is too large", max_bytes=self._reading.max_body)
             chunks.append(chunk)
             if not message.get("more_body", False):
                 return b"".join(chunks)

@@ -12,9 +12,9 @@ from generalbots_api.caller import Caller
 from generalbots_api.errors import ApiError, NotFound, Unauthorized
 from generalbots_api.ids import TokenHash
 from generalbots_api.web.endpoint import Found
-from generalbots_api.web.entry import NO_STORE, Entry, Visit
+from generalbots_api.web.entry import Entry, Visit
 from generalbots_api.web.errors import RawHeaders
-from generalbots_api.web.reply import Reply, error_reply
+from generalbots_api.web.reply import NO_STORE, Reply, error_reply
 
 log = logging.getLogger("generalbots_api")
 
@@ -55,7 +55,7 @@ class SocketEntry:
         visit = self.entry.visit(scope)
         opening: Opening | None = None
         try:
-            await self.entry.ready()
+            await self.entry.lifespan.ready()
             handler, opening = await self._admitted(scope, receive, send, visit, found)
             await handler(opening)
         except ApiError as error:
