@@ -118,7 +118,7 @@ class Entry:
             self._check_length(visit.head.content_length)
         if found is not None and found.params:
             scope["path_params"] = {**scope.get("path_params", {}), **found.params}
-        reply: Reply = await endpoint.handler(ApiRequest(scope, receive, visit.head, visit.who.caller, self.max_body))
+        reply: Reply = await endpoint.handler(ApiRequest(scope, receive, visit.head, visit.who.caller, self.reading))
         return reply
 
     async def admit(self, visit: Visit, scope: Scope, endpoint: Endpoint | None) -> None:
