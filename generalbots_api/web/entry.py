@@ -47,11 +47,15 @@ HSTS = (b"strict-transport-security", b"max-age=31536000")
 class Visit(msgspec.Struct):
     """One request on its way through the entry, and what its response carries already."""
 
-    request_id: str
+    raw_id: bytes
     head: Head
     now_unix: float
     headers: RawHeaders
     who: Identified = NOBODY
+
+    @property
+    def request_id(self) -> str:
+        return self.raw_id.decode()
 
 
 @dataclass(slots=True)
@@ -69,7 +73,7 @@ class Entry:
     is_production: bool
     lifespan: Lifespan
     _ids: count[int] = field(default_factory=count)
-    _id_prefix: str = field(default_factory=lambda: secrets.token_hex(8) + "-")
+    _id_prefix: bytes = field(default_factory=lambda: secrets.token_hex(8).encode() + b"-")
 
     async def answer(self, scope: Scope, receive: Receive, send: Send, found: Found | None) -> None:
         """Answer one request; `found` None: no such path."""
@@ -96,8 +100,8 @@ class Entry:
     def visit(self, scope: Scope) -> Visit:
         """Read the head, and give the response the headers that do not depend on the answer."""
         head = read_head(scope["headers"])
-        request_id = self._id_prefix + str(next(self._ids)) if head.request_id is None else head.request_id.decode()
-        headers: RawHeaders = [(b"x-request-id", request_id.encode()), NOSNIFF]
+        request_id = head.request_id or b"%b%d" % (self._id_prefix, next(self._ids))
+        headers: RawHeaders = [(b"x-request-id", request_id), NOSNIFF]
         if self.is_production:
             headers.append(HSTS)
         if self.cors is not None:
@@ -111,12 +115,13 @@ class Entry:
             return self.cors.preflight(visit.head)
         endpoint = endpoint_for(found, method)
         await self.admit(visit, scope, endpoint)
-        self._check_caller(visit, scope, endpoint, found)
-        if endpoint is None:
+        if visit.who.caller is None or visit.who.is_by_cookie:
+            self._check_caller(visit, scope, endpoint, found)
+        if endpoint is None or found is None:
             return _without_endpoint(found, method)
         if visit.head.content_length is not None:
             self._check_length(visit.head.content_length)
-        if found is not None and found.params:
+        if found.params:
             scope["path_params"] = {**scope.get("path_params", {}), **found.params}
         reply: Reply = await endpoint.handler(ApiRequest(scope, receive, visit.head, visit.who.caller, self.reading))
         return reply

@@ -22,7 +22,6 @@ class Meter:
         self.errors_total = 0  # answers of 500 and up
         self.rate_limited_total = 0
         self.messages_total = 0  # users' messages stored
-        self.latency_sum_ms = 0.0
         self.bounds = tuple(_bounds())
         self.buckets = [0] * (len(self.bounds) + 1)
 
@@ -32,7 +31,6 @@ class Meter:
             self.errors_total += 1
         elif status == 429:
             self.rate_limited_total += 1
-        self.latency_sum_ms += elapsed_ms
         self.buckets[bisect_left(self.bounds, elapsed_ms)] += 1
 
     def count_message(self) -> None:

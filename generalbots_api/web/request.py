@@ -52,7 +52,8 @@ class ApiRequest(HTTPConnection):
 
     @property
     def request_id(self) -> str:
-        return str(self.scope["gb.request_id"])
+        raw: bytes = self.scope["gb.request_id"]
+        return raw.decode()
 
     @property
     def address(self) -> str:
