@@ -6,6 +6,7 @@ import logging
 import math
 import secrets
 import time
+from asyncio import get_running_loop
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -80,7 +81,7 @@ class Entry:
         started = time.perf_counter()
         visit = self.visit(scope)
         try:
-            if not self.lifespan.is_open:
+            if self.lifespan.open_on is not get_running_loop():
                 await self.lifespan.ready()
             reply = await self._reply(visit, scope, receive, found)
         except ApiError as error:

@@ -46,11 +46,11 @@ def credentials_of(head: Head, cookie_name: bytes) -> Credentials:
 
     Source: contract, "Authentication of a request"; RFC 6750, section 2.1.
     """
-    if head.authorization is not None:
-        scheme, _, token = head.authorization.partition(b" ")
-        if head.authorizations > 1 or scheme.lower() != b"bearer":
+    sent = head.authorization
+    if sent is not None:
+        if head.authorizations > 1 or sent[:7].lower() != b"bearer ":
             return REFUSED
-        return _token(token.strip(), is_by_cookie=False)
+        return _token(sent[7:].strip(), is_by_cookie=False)
     if head.cookies is None:
         return NONE_SENT
     values = cookie_values(head.cookies, cookie_name)

@@ -41,6 +41,8 @@ class Lifespan:
     """
 
     open_all: Callable[[], AbstractAsyncContextManager[None]]
+    open_on: asyncio.AbstractEventLoop | None = None
+    """The event loop on which the backends are open now."""
     _users: int = 0
     _run: _Run | None = field(default=None)
 
@@ -56,15 +58,9 @@ class Lifespan:
             if self._users == 0:
                 await self._close()
 
-    @property
-    def is_open(self) -> bool:
-        """Whether the backends are open on this event loop."""
-        run = self._run
-        return run is not None and run.tasks is not None and run.loop is asyncio.get_running_loop()
-
     async def ready(self) -> None:
         """Return when the backends are open; open them if nobody has, and say once what to do about it."""
-        if self.is_open:
+        if self.open_on is asyncio.get_running_loop():
             return
         if self._users == 0 and self._run is None:
             log.warning(FORGOTTEN)
@@ -91,6 +87,7 @@ class Lifespan:
         try:
             async with self.open_all(), anyio.create_task_group() as tasks:
                 run.tasks = tasks
+                self.open_on = run.loop
                 run.opened.set()
                 await run.closing.wait()
                 tasks.cancel_scope.cancel()
@@ -101,7 +98,7 @@ class Lifespan:
         finally:
             run.tasks = None
             if self._run is run:
-                self._run = None
+                self._run = self.open_on = None
             run.opened.set()
 
     async def _close(self) -> None:
