@@ -1,0 +1,1 @@
+"""The General Bots API as a process: `python -m runner`."""

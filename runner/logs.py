@@ -1,0 +1,52 @@
+"""The log on stderr, as text or as JSON lines."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+
+_PLAIN = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {"message", "asctime", "taskName"}
+QUIET = ("httpx2", "httpcore2", "hypercorn.error", "hypercorn.access", "asyncio")
+
+
+def fields_of(record: logging.LogRecord) -> dict[str, object]:
+    """What `extra=` carried."""
+    return {name: value for name, value in record.__dict__.items() if name not in _PLAIN}
+
+
+class TextFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        at = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S.%f")[:-3]
+        extra = " ".join(f"{name}={_escaped(str(value))}" for name, value in fields_of(record).items())
+        line = f"{at} {record.levelname.lower():7} {_escaped(record.getMessage())} {extra}".rstrip()
+        return line + (f"\n{self.formatException(record.exc_info)}" if record.exc_info else "")
+
+
+class JsonFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        entry: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": record.getMessage(),
+            **fields_of(record),
+        }
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        return json.dumps(entry, default=str)
+
+
+def configure(level: str, form: str) -> None:
+    """Set up the root logger. The libraries below speak only from warnings on, unless level is debug."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _escaped(text: str) -> str:
+    """One line each, whatever a client puts into it."""
+    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")

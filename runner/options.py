@@ -1,0 +1,115 @@
+"""Every option of the runner: its own, and each field of the library's settings."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from generalbots_api.settings import Settings
+
+ENV_PREFIX = "GB_"
+_LIST_FIELDS = (
+    "admin_roles",
+    "cors_origins",
+    "redirect_origins",
+    "trusted_proxies",
+    "unlimited_networks",
+    "secret_keys",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One option: `--storage`, `GB_STORAGE` and `storage` in TOML are the same."""
+
+    name: str
+    kind: type = str  # str, int, float, bool or list
+    default: Any = None
+    help: str = ""
+    is_secret: bool = False
+    choices: tuple[str, ...] = ()
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        return ENV_PREFIX + self.name.upper()
+
+
+OWN = (
+    Option(name="bind", default="127.0.0.1:8080", help="HOST:PORT, unix:PATH or fd://N"),
+    Option(name="storage", default="sqlite:///generalbots.db", help="memory:// or sqlite:///PATH"),
+    Option(name="limiter", help="memory:// (default: as the storage)"),
+    Option(name="bus", help="memory:// (default: as the storage)"),
+    Option(name="directory", default="dev", choices=("dev", "oidc", "zitadel"), help="the Directory Service"),
+    Option(name="issuer", help="issuer of the Directory, as it names itself"),
+    Option(name="client_id", help="this application's id at the Directory"),
+    Option(name="client_secret", is_secret=True, help="this application's secret at the Directory"),
+    Option(name="project_id", help="Zitadel's project, whose roles count"),
+    Option(name="organization_id", help="Zitadel's organisation, where a user's own is not told"),
+    Option(name="dev_directory_file", help="TOML of users, roles and groups for the dev directory"),
+    Option(
+        name="bots",
+        kind=list,
+        default=["generalbots_api.bots.echo:EchoBot", "runner.demo:StaffBot"],
+        help="module:attribute, each a bot, a list of bots, or what makes one",
+    ),
+    Option(name="workers", kind=int, default=1, help="processes; more than one is not supported yet"),
+    Option(name="graceful_timeout", kind=float, default=10.0, help="seconds for requests in flight at the end"),
+    Option(name="log_level", default="info", choices=("debug", "info", "warning", "error"), help="least level logged"),
+    Option(name="log_format", default="text", choices=("text", "json"), help="form of the log on stderr"),
+    Option(name="access_log", kind=bool, default=False, help="log each request: method, path, status, time"),
+    Option(name="certfile", help="TLS certificate, PEM"),
+    Option(name="keyfile", help="TLS key, PEM"),
+    Option(name="root_path", default="", help="prefix that a proxy strips"),
+)
+_HELP = {
+    "environment": "development or production",
+    "public_url": "what browsers see, prefix included (default: from each request)",
+    "admin_roles": "role names that make an administrator",
+    "secret_keys": "newest last (default in development: made once, kept beside the database)",
+    "limit_anonymous": "requests per window without a session",
+    "limit_user": "requests per window for a user",
+    "limit_admin": "requests per window for an administrator",
+    "limit_window": "seconds of a window",
+    "cors_origins": "origins that may read (default: * in development, none in production)",
+    "turn_timeout": "seconds that a bot may take to answer",
+    "session_idle_timeout": "seconds without use after which a session ends",
+    "session_lifetime": "seconds after which a session ends in any case",
+}
+
+
+def options() -> tuple[Option, ...]:
+    """The runner's own, then the library's."""
+    return (*OWN, *(_of_field(field) for field in dataclasses.fields(Settings)))
+
+
+def _of_field(field: dataclasses.Field[Any]) -> Option:
+    default = None if field.default is dataclasses.MISSING else field.default
+    kind = list if field.name in _LIST_FIELDS else _kind(typing.get_type_hints(Settings)[field.name])
+    choices = ("development", "production") if field.name == "environment" else ()
+    return Option(
+        name=field.name,
+        kind=kind,
+        default=list(default) if isinstance(default, tuple) else default,
+        help=_HELP.get(field.name, ""),
+        is_secret=field.name == "secret_keys",
+        choices=choices,
+    )
+
+
+def _kind(hint: Any) -> type:
+    """The plain type of a field; of `X | None` it is X."""
+    args = [arg for arg in typing.get_args(hint) if arg is not type(None)]
+    if hint in (int, float, bool, str):
+        return hint  # type: ignore[no-any-return] # it is one of the four
+    if typing.get_origin(hint) is typing.Literal:
+        return str
+    if typing.get_origin(hint) is Sequence:
+        return list
+    return _kind(args[0]) if args else str
