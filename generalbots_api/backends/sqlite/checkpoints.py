@@ -14,23 +14,23 @@ PATIENCE_MS = 100  # how long a reader may hold up the emptying of a log that is
 
 
 class Checkpoints:
-    """Works in the writer's thread, between two commits, where nothing is added meanwhile.
+    """Works between two commits, where nothing is added meanwhile.
 
     A PASSIVE checkpoint beside a busy writer never comes to the end of the log,
-    which then grows by hundreds of MB. `busy_timeout` is in seconds.
+    which then grows by hundreds of MB.
     """
 
-    def __init__(self, path: Path, busy_timeout: float) -> None:
+    def __init__(self, path: Path) -> None:
         self._wal = Path(f"{path}-wal")
-        self._restore = f"PRAGMA busy_timeout = {round(busy_timeout * 1000)}"
         self._jobs = 0
         self._size = 0  # of the log after the last checkpoint
 
-    def after(self, connection: sqlite3.Connection, jobs: int) -> None:
-        """Note so many jobs as committed, and checkpoint if it is time."""
+    def is_due(self, jobs: int) -> bool:
+        """Note so many jobs as committed, and say whether it is time."""
         self._jobs += jobs
-        if self._jobs < EVERY_JOBS and self._wal_size() < self._size + GROWTH_BYTES:
-            return
+        return self._jobs >= EVERY_JOBS or self._wal_size() >= self._size + GROWTH_BYTES
+
+    def run(self, connection: sqlite3.Connection) -> None:
         try:
             self._checkpoint(connection)
         except sqlite3.Error as error:  # the log is whole: what is in it is safe, and the next one tries again
@@ -45,7 +45,7 @@ class Checkpoints:
         try:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         finally:
-            connection.execute(self._restore)
+            connection.execute("PRAGMA busy_timeout = 0")
 
     def _wal_size(self) -> int:
         try:

@@ -13,8 +13,10 @@ import anyio.to_thread
 import sqlite_utils
 
 from generalbots_api.backends.sqlite.checkpoints import Checkpoints
+from generalbots_api.backends.sqlite.committer import Committer
 from generalbots_api.backends.sqlite.connecting import connect
 from generalbots_api.backends.sqlite.failures import note, translated
+from generalbots_api.backends.sqlite.giveway import GiveWay
 from generalbots_api.backends.sqlite.opening import open_file
 from generalbots_api.backends.sqlite.writer import Job, Writer
 from generalbots_api.errors import Unavailable
@@ -43,21 +45,26 @@ class Database:
         self._reader: sqlite3.Connection | None = None
         self._listers: list[sqlite_utils.Database] = []
         self._limiter: anyio.CapacityLimiter | None = None
+        self._give_way: GiveWay | None = None
 
     async def open(self) -> None:
         """Raises:
         StorageError: the file cannot be used; it is as it was.
         """
-        await anyio.to_thread.run_sync(self._open)
-        self._limiter = self._limiter or anyio.CapacityLimiter(LISTINGS_AT_ONCE)
+        connection = await anyio.to_thread.run_sync(self._open)
+        if connection is not None:
+            self._give_way = give_way = GiveWay()
+            committer = Committer(connection, Checkpoints(self.path), give_way, self._busy_timeout)
+            self._writer = Writer(connection, committer, self._max_pending)
+            self._limiter = anyio.CapacityLimiter(LISTINGS_AT_ONCE)
 
     async def close(self) -> None:
         """Finish what was asked for, then close; not cut short by cancellation."""
         with anyio.CancelScope(shield=True):
-            if self._openings == 1 and self._limiter is not None:
-                limiter, self._limiter = self._limiter, None
-                for place in range(LISTINGS_AT_ONCE):  # wait for the listings under way
-                    await limiter.acquire_on_behalf_of(place)
+            if self._openings == 1 and self._writer is not None and self._limiter is not None:
+                await self._writer.finish()
+                for place in range(LISTINGS_AT_ONCE):  # and let the listings under way end
+                    await self._limiter.acquire_on_behalf_of(place)
             await anyio.to_thread.run_sync(self._close)
 
     async def write(self, job: Job[T]) -> T:
@@ -81,9 +88,10 @@ class Database:
 
     async def listing(self, query: Callable[[sqlite_utils.Database], T], nothing: T) -> T:
         """Run a longer read in one of our own few threads; `nothing` for text that cannot be stored."""
-        if self._limiter is None:
+        if self._limiter is None or self._give_way is None:
             raise Unavailable(NOT_OPEN)
-        return await anyio.to_thread.run_sync(self._list, query, nothing, limiter=self._limiter)
+        with self._give_way:
+            return await anyio.to_thread.run_sync(self._list, query, nothing, limiter=self._limiter)
 
     def _list(self, query: Callable[[sqlite_utils.Database], T], nothing: T) -> T:
         lister = self._listers.pop()  # the limiter sees to it that one is free
@@ -97,15 +105,26 @@ class Database:
         finally:
             self._listers.append(lister)
 
-    def _open(self) -> None:
+    def _open(self) -> sqlite3.Connection | None:
+        """The connection that writes, for the first opening."""
         with self._gate:
-            if self._openings == 0:
-                writing = open_file(self.path, self._busy_timeout)
-                self._reader = connect(self.path, POINT_READ_TIMEOUT, is_read_only=True)
-                self._listers = [self._lister() for _ in range(LISTINGS_AT_ONCE)]
-                [self.epoch] = self._reader.execute("SELECT value FROM facts WHERE name = 'epoch'").fetchone()
-                self._writer = Writer(writing, Checkpoints(self.path, self._busy_timeout), self._max_pending)
+            if self._writer is not None and self._writer.is_orphaned:
+                self._shut(self._writer)
             self._openings += 1
+            if self._openings > 1:
+                return None
+            try:
+                return self._connect()
+            except BaseException:
+                self._openings = 0
+                raise
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = open_file(self.path, self._busy_timeout)
+        self._reader = connect(self.path, POINT_READ_TIMEOUT, is_read_only=True)
+        self._listers = [self._lister() for _ in range(LISTINGS_AT_ONCE)]
+        [self.epoch] = self._reader.execute("SELECT value FROM facts WHERE name = 'epoch'").fetchone()
+        return connection
 
     def _lister(self) -> sqlite_utils.Database:
         connection = connect(self.path, self._busy_timeout, is_read_only=True)
@@ -113,13 +132,18 @@ class Database:
 
     def _close(self) -> None:
         with self._gate:
-            self._openings -= 1
-            if self._openings or self._writer is None or self._reader is None:
-                return
-            writer, self._writer = self._writer, None
-            reader, self._reader = self._reader, None
-            reader.close()
-            for lister in self._listers:
-                lister.conn.close()
-            self._listers = []
-            writer.stop()  # last: the last connection to close empties the log and removes it
+            if self._openings == 1 and self._writer is not None:
+                self._shut(self._writer)
+            elif self._openings > 1:
+                self._openings -= 1
+
+    def _shut(self, writer: Writer) -> None:
+        self._writer = self._limiter = self._give_way = None
+        self._openings = 0
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+        for lister in self._listers:
+            lister.conn.close()
+        self._listers = []
+        writer.stop()  # last: the last connection to close empties the log and removes it
