@@ -116,7 +116,8 @@ def _typed(option: Option, value: Any, source: str) -> Any:
         SettingsError: it is not.
     """
     kinds: tuple[type, ...] = {float: (int, float), list: (list, str)}.get(option.kind, (option.kind,))
-    if not isinstance(value, kinds) or (isinstance(value, bool) and option.kind is not bool):
+    is_wrong = not isinstance(value, kinds) or (isinstance(value, bool) and option.kind is not bool)
+    if is_wrong:
         raise SettingsError(f"{source}: {option.name} must be {_name(option.kind)}, not {value!r}")
     if option.choices and value not in option.choices:
         raise SettingsError(f"{source}: {option.name} must be one of {', '.join(option.choices)}, not {value!r}")

@@ -13,6 +13,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from runner.hardening import harden
 from runner.layers import SettingsError
 
 BACKLOG = 1_024
@@ -95,6 +96,7 @@ async def serve_until(app: ASGIApp, listener: Listener, stop: Callable[[], Await
     config.accesslog = None
     config.errorlog = logging.getLogger("hypercorn.error")
     config.loglevel = "WARNING"
+    harden()
     await serve(_without_lifespan(app), config, shutdown_trigger=stop)  # type: ignore[arg-type] # same shape
 
 
