@@ -1,5 +1,54 @@
-"""For people who test with this library, or write a backend for it."""
+"""For people who test with this library, or write a backend of their own for it.
 
-from generalbots_api.testing.clock import ManualClock
+`ManualClock` is a clock that a test sets. The contracts state every promise of
+the stores, of the limiter and of the bus, as tests that run on yours:
 
-__all__ = ["ManualClock"]
+    import pytest
+    from generalbots_api.testing import ConversationLogContract, LoginStoreContract
+    from mine import MyStorage
+
+    class MyStores:
+        @pytest.fixture
+        async def storage(self, anyio_backend, tmp_path):
+            async with MyStorage(tmp_path / "test.db") as storage:
+                yield storage
+
+    class TestLogins(MyStores, LoginStoreContract): ...
+    class TestLog(MyStores, ConversationLogContract): ...
+
+A storage, which `StorageContract` and each store's contract test, is an empty
+and open `generalbots_api.storage.Storage`. `LimiterContract` wants a fixture
+`limiter`, and `BusContract` one named `bus`. They run by anyio's pytest plugin.
+"""
+
+import pytest
+
+pytest.register_assert_rewrite(
+    *(
+        f"generalbots_api.testing.{name}"
+        for name in ("logins", "pending", "sessions", "log", "replies", "limiter", "bus", "storage")
+    )
+)
+
+from generalbots_api.testing.bus import BusContract  # noqa: E402 # what is to be rewritten comes after that call
+from generalbots_api.testing.clock import ManualClock  # noqa: E402
+from generalbots_api.testing.limiter import LimiterContract  # noqa: E402
+from generalbots_api.testing.log import ConversationLogContract  # noqa: E402
+from generalbots_api.testing.logins import LoginStoreContract  # noqa: E402
+from generalbots_api.testing.pending import PendingLoginStoreContract, SeenTokenStoreContract  # noqa: E402
+from generalbots_api.testing.replies import ReplyContract  # noqa: E402
+from generalbots_api.testing.sessions import BotSessionStoreContract  # noqa: E402
+from generalbots_api.testing.storage import StorageContract  # noqa: E402
+
+__all__ = [
+    "BotSessionStoreContract",
+    "BusContract",
+    "ConversationLogContract",
+    "LimiterContract",
+    "LoginStoreContract",
+    "ManualClock",
+    "PendingLoginStoreContract",
+    "ReplyContract",
+    "SeenTokenStoreContract",
+    "StorageContract",
+]
