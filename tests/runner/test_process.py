@@ -1,0 +1,124 @@
+"""The runner as a process: it starts, answers, refuses what it must, and ends cleanly."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+from pathlib import Path
+
+import httpx2
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosedError
+
+from tests.support.process import END_TIMEOUT, running_runner, start
+from tests.support.service import log_in, session_token
+
+pytestmark = [pytest.mark.anyio, pytest.mark.server]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_login_a_chat_and_a_clean_end_with_an_open_socket(tmp_path: Path, number: signal.Signals) -> None:
+    with running_runner("--access-log", folder=tmp_path) as runner:
+        async with httpx2.AsyncClient(base_url=runner.base) as client:
+            await log_in(client, "alice")
+            token = session_token(client)
+            session = (await client.post("/api/session/create", json={"bot_id": "staff"})).json()
+        url = runner.base.replace("http", "ws") + "/ws"
+        async with connect(url, additional_headers={"Authorization": f"Bearer {token}"}) as chat:
+            await chat.send(json.dumps({"type": "message", "content": "Hello", "session_id": session["session_id"]}))
+            assert "Groups: staff" in json.loads(await chat.recv())["content"]
+            runner.process.send_signal(number)
+            with pytest.raises(ConnectionClosedError) as closed:
+                await chat.recv()
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1012
+        assert runner.process.wait(END_TIMEOUT) == 0
+    said = "".join(runner.errors)
+    assert "Traceback" not in said
+    assert "path=/auth/callback" in said
+    assert token not in said
+    assert "code=" not in said
+    assert "state=" not in said
+
+
+async def test_a_login_outlives_a_restart(tmp_path: Path) -> None:
+    with running_runner(folder=tmp_path) as first:
+        async with httpx2.AsyncClient(base_url=first.base) as client:
+            await log_in(client, "alice")
+            token = session_token(client)
+        assert first.end() == 0
+    with running_runner(folder=tmp_path) as second:
+        headers = {"Authorization": f"Bearer {token}"}
+        async with httpx2.AsyncClient(base_url=second.base, headers=headers) as client:
+            assert (await client.get("/api/session")).status_code == 200
+            assert (await client.get("/api/bots")).status_code == 200
+
+
+async def test_the_host_header_must_name_this_machine(tmp_path: Path) -> None:
+    with running_runner("--storage", "memory://", folder=tmp_path) as runner:
+        async with httpx2.AsyncClient(base_url=runner.base) as client:
+            answer = await client.get("/health", headers={"Host": "evil.example"})
+            assert (answer.status_code, answer.json()["error"]["code"]) == (400, "INVALID_REQUEST")
+            assert (await client.get("/health", headers={"Host": "localhost:1"})).status_code == 200
+
+
+def ended(*arguments: str, folder: Path, environment: dict[str, str] | None = None) -> tuple[int, str]:
+    """The exit code and what was said of a start that fails."""
+    process = start(*arguments, folder=folder, environment=environment)
+    _, said = process.communicate(timeout=END_TIMEOUT)
+    return process.returncode, said
+
+
+def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        code, said = ended("--bind", f"127.0.0.1:{port}", folder=tmp_path)
+    assert code == 1
+    assert said.count("\n") == 1
+    assert f"127.0.0.1:{port} cannot be used" in said
+
+
+def test_a_damaged_database_is_one_line_and_left_alone(tmp_path: Path) -> None:
+    database = tmp_path / "generalbots.db"
+    database.write_bytes(b"SQLite format 3\0" + b"\xff" * 8_000)
+    before = database.read_bytes()
+    code, said = ended("--bind", "127.0.0.1:0", folder=tmp_path)
+    assert code == 1
+    assert said.count("\n") == 1
+    assert "generalbots.db" in said
+    assert database.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "named"),
+    [
+        (("--storage", "mysql://x"), {}, "storage"),
+        (("--workers", "2"), {}, "workers"),
+        (("--environment", "production"), {}, "secret_keys"),
+        (("--directory", "zitadel"), {}, "issuer"),
+        (("--bots", "nowhere:Bot"), {}, "bots"),
+        (("--limit-user", "many"), {}, "--limit-user"),
+        ((), {"GB_STORRAGE": "memory://"}, "GB_STORAGE"),
+    ],
+)
+def test_a_wrong_setting_is_named(
+    tmp_path: Path, arguments: tuple[str, ...], environment: dict[str, str], named: str
+) -> None:
+    code, said = ended("--bind", "127.0.0.1:0", *arguments, folder=tmp_path, environment=environment)
+    assert code == 2
+    assert said.count("\n") == 1
+    assert named in said
+
+
+async def test_a_directory_that_is_down_lets_the_service_start_and_says_503(tmp_path: Path) -> None:
+    arguments = ("--directory", "oidc", "--issuer", "https://127.0.0.1:1", "--client-id", "x")
+    with running_runner(*arguments, folder=tmp_path) as runner:
+        async with httpx2.AsyncClient(base_url=runner.base) as client:
+            assert (await client.get("/ready")).status_code == 200
+            answer = await client.get("/auth/login")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "SERVER_ERROR")
+    assert "retry-after" in answer.headers

@@ -1,0 +1,91 @@
+"""Settings in layers: command line, environment, file, default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from runner.cli import main
+from runner.layers import SettingsError, Value, layered
+from runner.options import options
+
+
+def values(
+    flags: dict[str, str] | None = None, environment: dict[str, str] | None = None, file: Path | None = None
+) -> dict[str, Value]:
+    return layered(options(), flags or {}, environment or {}, file)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "generalbots.toml"
+    path.write_text('limit_user = 1\nlog_level = "debug"\nadmin_roles = ["boss"]\n')
+    return path
+
+
+def test_each_layer_wins_over_the_ones_below(file: Path) -> None:
+    found = values({"limit_user": "3"}, {"GB_LIMIT_USER": "2", "GB_LOG_LEVEL": "error"}, file)
+    assert found["limit_user"] == Value(3, "command line")
+    assert found["log_level"] == Value("error", "GB_LOG_LEVEL")
+    assert found["admin_roles"] == Value(["boss"], str(file))
+    assert found["limit_admin"] == Value(5000, "default")
+
+
+def test_lists_are_separated_by_commas() -> None:
+    assert values({}, {"GB_CORS_ORIGINS": "https://a.example, https://b.example"})["cors_origins"].value == [
+        "https://a.example",
+        "https://b.example",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("storrage = 'x'", "did you mean storage"),
+        ("limit_user = 'x'", "must be a whole number"),
+        ("limit_user = true", "must be a whole number"),
+        ("log_level = 'loud'", "must be one of debug"),
+        ("= broken", "generalbots.toml"),
+    ],
+)
+def test_a_wrong_file_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "generalbots.toml"
+    path.write_text(text)
+    with pytest.raises(SettingsError, match=message):
+        values(file=path)
+
+
+def test_check_prints_values_and_sources_and_masks_secrets(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    key = "a key that nobody may read in a terminal"
+    assert main(["--check", "--storage", "memory://"], {"GB_SECRET_KEYS": key}) == 0
+    said = capsys.readouterr().out
+    assert key not in said
+    line = next(line for line in said.splitlines() if line.startswith("secret_keys"))
+    assert line.split() == ["secret_keys", "***", "GB_SECRET_KEYS"]
+
+
+def test_check_of_a_wrong_setting_exits_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--check", "--storage", "memory://", "--limit-user", "0"], {}) == 2
+    assert "limit_user: must be more than 0" in capsys.readouterr().err
+
+
+def test_every_field_of_the_library_is_an_option(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"], {})
+    assert ended.value.code == 0
+    said = capsys.readouterr().out
+    assert all(option.flag in said for option in options())
+
+
+def test_the_key_is_made_once_and_only_for_its_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["--check"], {}) == 0
+    key = tmp_path / "generalbots.key"
+    first = key.read_text()
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert main(["--check"], {}) == 0
+    assert key.read_text() == first
