@@ -47,8 +47,8 @@ class SqliteStorage:
         return self._database.path
 
     async def ping(self) -> None:
-        """Write a row as it is already, through the writer and onto the disk."""
-        await self._database.write(rewrite_epoch)
+        """Commit a change to a row that is there for this only: the file, the lock and the disk are asked."""
+        await self._database.write(probe)
 
     async def __aenter__(self) -> Self:
         """Raises:
@@ -61,8 +61,12 @@ class SqliteStorage:
         await self._database.close()
 
 
-def rewrite_epoch(connection: sqlite3.Connection) -> None:
-    connection.execute("UPDATE facts SET value = value WHERE name = 'epoch'")
+def probe(connection: sqlite3.Connection) -> None:
+    """SQLite writes no page for a row that stays as it is, so this one changes each time."""
+    connection.execute(
+        "INSERT INTO facts (name, value) VALUES ('probe', '0')"
+        " ON CONFLICT DO UPDATE SET value = CASE value WHEN '0' THEN '1' ELSE '0' END"
+    )
 
 
 def checked(path: str | os.PathLike[str]) -> Path:
