@@ -94,11 +94,13 @@ def test_the_page_works_by_keyboard_on_a_phone(page: Page, runner: Runner) -> No
     page.keyboard.press("Tab")  # the skip link
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
+    expect(page.get_by_label("Username")).to_be_focused()
     page.keyboard.type("alice")
     page.keyboard.press("Tab")
     page.keyboard.type("alice")
     page.keyboard.press("Enter")
     expect(page.locator("#connection")).to_have_text("Connected")
+    expect(page.get_by_label("Message", exact=True)).to_be_focused()
     page.keyboard.type("By keyboard")
     page.keyboard.press("Enter")
     expect(page.locator("#messages li.bot").last).to_contain_text("By keyboard")
