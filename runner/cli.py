@@ -39,7 +39,7 @@ def check(known: Sequence[Option], values: Mapping[str, Value]) -> int:
     """Print every setting with its source, after the same validation as at a start."""
     from runner.wiring import validated  # noqa: PLC0415 - --help needs no library
 
-    validated(values)
+    validated(values, makes_key=False)
     for option in known:
         value = values[option.name]
         shown = "***" if option.is_secret and value.value else text(value.value)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from generalbots_api.settings import Settings
+from runner.help import HELP
 
 ENV_PREFIX = "GB_"
 _LIST_FIELDS = (
@@ -68,20 +69,6 @@ OWN = (
     Option(name="keyfile", help="TLS key, PEM"),
     Option(name="root_path", default="", help="prefix that a proxy strips"),
 )
-_HELP = {
-    "environment": "development or production",
-    "public_url": "what browsers see, prefix included (default: from each request)",
-    "admin_roles": "role names that make an administrator",
-    "secret_keys": "newest last (default in development: made once, kept beside the database)",
-    "limit_anonymous": "requests per window without a session",
-    "limit_user": "requests per window for a user",
-    "limit_admin": "requests per window for an administrator",
-    "limit_window": "seconds of a window",
-    "cors_origins": "origins that may read (default: * in development, none in production)",
-    "turn_timeout": "seconds that a bot may take to answer",
-    "session_idle_timeout": "seconds without use after which a session ends",
-    "session_lifetime": "seconds after which a session ends in any case",
-}
 
 
 def options() -> tuple[Option, ...]:
@@ -97,7 +84,7 @@ def _of_field(field: dataclasses.Field[Any]) -> Option:
         name=field.name,
         kind=kind,
         default=list(default) if isinstance(default, tuple) else default,
-        help=_HELP.get(field.name, ""),
+        help=HELP[field.name],
         is_secret=field.name == "secret_keys",
         choices=choices,
     )

@@ -34,8 +34,8 @@ class Service:
     bot_names: list[str]
 
 
-def validated(values: Mapping[str, Value]) -> Settings:
-    """The library's settings.
+def validated(values: Mapping[str, Value], *, makes_key: bool = True) -> Settings:
+    """The library's settings. `makes_key` False: a missing key is neither read nor made.
 
     Raises:
         SettingsError: a value is wrong, or two do not go together.
@@ -51,7 +51,7 @@ def validated(values: Mapping[str, Value]) -> Settings:
     if fields["cors_origins"] is None:
         fields["cors_origins"] = [] if is_production else ["*"]
     if not fields["secret_keys"]:
-        fields["secret_keys"] = [_development_key(plain["storage"], is_production=is_production)]
+        fields["secret_keys"] = [_development_key(plain["storage"], is_production=is_production, is_kept=makes_key)]
     _check_directory(plain, is_production=is_production)
     try:
         return Settings(**fields)
@@ -59,10 +59,10 @@ def validated(values: Mapping[str, Value]) -> Settings:
         raise SettingsError(str(error)) from None
 
 
-def _development_key(storage: str, *, is_production: bool) -> str:
+def _development_key(storage: str, *, is_production: bool, is_kept: bool) -> str:
     if is_production:
         raise SettingsError("secret_keys: must be set in production, 32 bytes or more")
-    if storage.startswith(MEMORY):
+    if storage.startswith(MEMORY) or not is_kept:
         import secrets  # noqa: PLC0415 - rarely
 
         return secrets.token_urlsafe(48)

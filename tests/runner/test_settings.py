@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.cli import main
+from runner.cli import main, text
+from runner.keys import NAME, kept_key
 from runner.layers import SettingsError, Value, layered
 from runner.options import options
 
@@ -81,11 +82,29 @@ def test_every_field_of_the_library_is_an_option(capsys: pytest.CaptureFixture[s
     assert all(option.flag in said for option in options())
 
 
-def test_the_key_is_made_once_and_only_for_its_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["--check"], {}) == 0
-    key = tmp_path / "generalbots.key"
-    first = key.read_text()
-    assert key.stat().st_mode & 0o777 == 0o600
-    assert main(["--check"], {}) == 0
-    assert key.read_text() == first
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_key_is_made_once_and_only_for_its_owner(tmp_path: Path) -> None:
+    first = kept_key(tmp_path)
+    assert (tmp_path / NAME).stat().st_mode & 0o777 == 0o600
+    assert kept_key(tmp_path) == first
+
+
+def test_an_empty_key_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / NAME).touch()
+    with pytest.raises(SettingsError, match="delete it"):
+        kept_key(tmp_path)
+
+
+def test_the_settings_page_has_every_option_with_its_default() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "settings.md").read_text(encoding="utf-8")
+    for option in options():
+        assert f"| `{option.name}` | {shown_default(option.default)} |" in page
+
+
+def shown_default(value: object) -> str:
+    return f"`{text(value)}`" if value not in (None, "", []) else ""
