@@ -7,8 +7,8 @@ from pathlib import Path
 
 from generalbots_api.backends.sqlite.failures import note
 
-EVERY_JOBS = 1_000
-GROWTH_BYTES = 8 * 2**20
+EVERY_JOBS = 4_000
+GROWTH_BYTES = 16 * 2**20
 MOST_BYTES = 64 * 2**20
 PATIENCE_MS = 100  # how long a reader may hold up the emptying of a log that is too big
 

@@ -10,7 +10,7 @@ from typing import Any
 import sqlite_utils
 
 from generalbots_api.backends.sqlite.database import Database
-from generalbots_api.backends.sqlite.log_writes import BY_ID, add_message, add_reply
+from generalbots_api.backends.sqlite.log_writes import add_message, add_reply
 from generalbots_api.backends.sqlite.message_rows import COLUMNS, message_of
 from generalbots_api.backends.sqlite.values import MAX_INTEGER, as_json, from_json, micros
 from generalbots_api.conversations.model import Added, Head, Message, NewMessage, NewReply, Page
@@ -23,6 +23,10 @@ _AFTER = (
 )
 _BEFORE = f"SELECT {COLUMNS} FROM messages WHERE conversation = ? AND seq < ? ORDER BY seq DESC LIMIT ?"  # noqa: S608
 _WITH_SESSION = f"(SELECT session_id FROM conversations c WHERE c.n = conversation), {COLUMNS}"  # noqa: S608
+_BY_ID = (
+    f"SELECT {COLUMNS} FROM messages"  # noqa: S608
+    " WHERE conversation = (SELECT n FROM conversations WHERE session_id = ?) AND message_id = ?"
+)
 _TIME = "SELECT timestamp FROM messages WHERE conversation = ? AND seq = ?"
 _MEMORY = "SELECT value FROM memories WHERE conversation = (SELECT n FROM conversations WHERE session_id = ?)"
 
@@ -83,7 +87,7 @@ class SqliteConversationLog:
         return await self._database.listing(query, 0)
 
     async def message(self, session_id: BotSessionId, message_id: MessageId, /) -> Message | None:
-        row = self._database.row(BY_ID, (session_id, message_id))
+        row = self._database.row(_BY_ID, (session_id, message_id))
         return message_of(session_id, row) if row is not None else None
 
     async def unanswered(self, limit: int, /) -> list[Message]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import Any
+from typing import NamedTuple
 
 from generalbots_api.backends.sqlite.message_rows import COLUMNS, INSERT, message_of, row_of
 from generalbots_api.backends.sqlite.values import canonical, instant
@@ -11,19 +11,29 @@ from generalbots_api.conversations.model import Added, Message, NewMessage, NewR
 from generalbots_api.errors import Conflict
 from generalbots_api.ids import BotSessionId
 
-_PLACE = (
-    "INSERT INTO conversations (session_id, seq, last_at) VALUES (?, 1, ?)"
-    " ON CONFLICT (session_id) DO UPDATE SET seq = seq + 1, last_at = max(last_at, excluded.last_at)"
-    " RETURNING n, seq, last_at"
+_LOOK = (
+    "SELECT c.n, c.seq, c.last_at, m.seq FROM conversations c"
+    " LEFT JOIN messages m ON m.conversation = c.n AND m.{column} = ? WHERE c.session_id = ?"
 )
-_OF_SESSION = "conversation = (SELECT n FROM conversations WHERE session_id = ?)"
-BY_ID = f"SELECT {COLUMNS} FROM messages WHERE {_OF_SESSION} AND message_id = ?"  # noqa: S608 # constants only
-_BY_CLIENT_ID = f"SELECT {COLUMNS} FROM messages WHERE {_OF_SESSION} AND client_id = ?"  # noqa: S608
+_LOOK_BY_ID = _LOOK.format(column="message_id")
+_LOOK_BY_CLIENT_ID = _LOOK.format(column="client_id")
+_KNOWN = f"SELECT {COLUMNS} FROM messages WHERE conversation = ? AND seq = ?"  # noqa: S608 # constants only
+_BEGIN = "INSERT INTO conversations (session_id, seq, last_at) VALUES (?, 1, ?)"
+_COUNT = "UPDATE conversations SET seq = ?, last_at = ? WHERE n = ?"
 _ANSWER = "UPDATE messages SET is_answered = 1 WHERE conversation = ? AND message_id = ?"
 _REMEMBER = (
     "INSERT INTO memories (conversation, value) VALUES (?, ?)"
     " ON CONFLICT (conversation) DO UPDATE SET value = excluded.value"
 )
+
+
+class Place(NamedTuple):
+    """Where a message goes in the log of its session, or where it is already."""
+
+    conversation: int  # the log's key
+    seq: int
+    timestamp: int  # microseconds
+    known: Message | None = None
 
 
 def add_message(connection: sqlite3.Connection, message: NewMessage, now: int) -> Added:
@@ -32,58 +42,63 @@ def add_message(connection: sqlite3.Connection, message: NewMessage, now: int) -
     Raises:
         Conflict: the client's `id` was used with other content.
     """
-    if message.id is not None:
-        rows = connection.execute(_BY_CLIENT_ID, (message.session_id, message.id)).fetchall()
-        if rows:
-            return same(message_of(message.session_id, rows[0]), message)
-    conversation, seq, timestamp = place(connection, message.session_id, now)
+    place = find_place(connection, _LOOK_BY_CLIENT_ID, message.id, message.session_id, now)
+    if place.known is not None:
+        return same(place.known, message)
     stored = Message(
         message_id=message.message_id,
         session_id=message.session_id,
-        seq=seq,
+        seq=place.seq,
         sender=Sender.USER,
         content=message.content,
-        timestamp=instant(timestamp),
+        timestamp=instant(place.timestamp),
         user_id=message.user_id,
         reply_id=message.reply_id,
         id=message.id,
         metadata=message.metadata,
     )
-    connection.execute(INSERT, row_of(stored, timestamp, conversation))
+    connection.execute(INSERT, row_of(stored, place.timestamp, place.conversation))
     return Added(message=stored, duplicate=False)
 
 
 def add_reply(connection: sqlite3.Connection, reply: NewReply, memory: str | None, now: int) -> Added:
     """`memory` is JSON; `now` is in microseconds."""
-    rows = connection.execute(BY_ID, (reply.session_id, reply.message_id)).fetchall()
-    if rows:
-        return Added(message=message_of(reply.session_id, rows[0]), duplicate=True)
-    conversation, seq, timestamp = place(connection, reply.session_id, now)
+    place = find_place(connection, _LOOK_BY_ID, reply.message_id, reply.session_id, now)
+    if place.known is not None:
+        return Added(message=place.known, duplicate=True)
     stored = Message(
         message_id=reply.message_id,
         session_id=reply.session_id,
-        seq=seq,
+        seq=place.seq,
         sender=Sender.BOT,
         content=reply.content,
-        timestamp=instant(timestamp),
+        timestamp=instant(place.timestamp),
         status=reply.status,
         bot_id=reply.bot_id,
         in_reply_to=reply.in_reply_to,
         error=reply.error,
         suggestions=reply.suggestions,
     )
-    connection.execute(INSERT, row_of(stored, timestamp, conversation))
-    connection.execute(_ANSWER, (conversation, reply.in_reply_to))
+    connection.execute(INSERT, row_of(stored, place.timestamp, place.conversation))
+    connection.execute(_ANSWER, (place.conversation, reply.in_reply_to))
     if memory is not None:
-        connection.execute(_REMEMBER, (conversation, memory))
+        connection.execute(_REMEMBER, (place.conversation, memory))
     return Added(message=stored, duplicate=False)
 
 
-def place(connection: sqlite3.Connection, session_id: BotSessionId, now: int) -> tuple[Any, ...]:
-    """The log's key, and the `seq` and the time of its next message; taken back if the job fails."""
-    [row] = connection.execute(_PLACE, (session_id, now)).fetchall()
-    found: tuple[Any, ...] = row
-    return found
+def find_place(connection: sqlite3.Connection, look: str, id: str | None, session_id: BotSessionId, now: int) -> Place:
+    """Take the next `seq`, unless the message that `look` finds by `id` is there; given back if the job fails."""
+    rows = connection.execute(look, (id, session_id)).fetchall()
+    if not rows:
+        conversation = connection.execute(_BEGIN, (session_id, now)).lastrowid
+        return Place(conversation or 0, 1, now)
+    conversation, seq, last_at, known = rows[0]
+    if known is not None:
+        [row] = connection.execute(_KNOWN, (conversation, known)).fetchall()
+        return Place(conversation, known, last_at, message_of(session_id, row))
+    timestamp = max(now, last_at)
+    connection.execute(_COUNT, (seq + 1, timestamp, conversation))
+    return Place(conversation, seq + 1, timestamp)
 
 
 def same(known: Message, again: NewMessage) -> Added:

@@ -19,8 +19,8 @@ T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], T]
 """Some statements, without waiting. Run within a transaction, and again after one that was lost."""
 
-BATCH = 128
-MOST_SECONDS = 0.003  # of the event loop's time for one batch
+BATCH = 256
+MOST_SECONDS = 0.004  # of the event loop's time for one batch
 
 
 class Order(NamedTuple):
