@@ -165,9 +165,8 @@ class LoginStoreContract(Contract):
         assert await storage.logins.of_user(UserId("ada")) == [live]
 
     async def test_of_racing_prunes_each_login_goes_to_one(self, storage: Storage) -> None:
-        logins = [a_login(str(number)) for number in range(50)]
-        for login in logins:
-            await storage.logins.open(login, PLENTY)
+        logins = [a_login(str(number), user_id=UserId(str(number % 9))) for number in range(450)]
+        await at_once(*(partial(storage.logins.open, login, PLENTY) for login in logins))
         pruned = await at_once(*[partial(storage.logins.prune, NOON + 24 * HOUR, HOUR)] * 5)
         gone = [login.id for some in pruned for login in some]
         assert sorted(gone) == sorted(login.id for login in logins)

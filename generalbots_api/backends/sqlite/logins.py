@@ -15,12 +15,16 @@ from generalbots_api.backends.sqlite.login_rows import COLUMNS, INSERT, login_of
 from generalbots_api.backends.sqlite.values import micros, micros_of
 from generalbots_api.ids import LoginId, TokenHash, UserId
 
+AT_ONCE = 200  # rows that one transaction prunes: the event loop does not stand still for thousands
 _BY_TOKEN = f"SELECT {COLUMNS} FROM logins WHERE token_hash = ?"  # noqa: S608 # constants only, here and below
 _BY_ID = f"SELECT {COLUMNS} FROM logins WHERE id = ?"  # noqa: S608
 _SURPLUS = "SELECT n FROM logins WHERE user_id = ? ORDER BY created_at DESC, n DESC LIMIT -1 OFFSET ?"
 _REMOVE = f"DELETE FROM logins WHERE n = ? RETURNING {COLUMNS}"  # noqa: S608
 _END = f"DELETE FROM logins WHERE id = ? RETURNING {COLUMNS}"  # noqa: S608
-_PRUNE = f"DELETE FROM logins WHERE ends_at <= ? OR last_seen_at <= ? RETURNING {COLUMNS}"  # noqa: S608
+_PRUNE = (
+    "DELETE FROM logins WHERE n IN"  # noqa: S608
+    f" (SELECT n FROM logins WHERE ends_at <= ? OR last_seen_at <= ? LIMIT {AT_ONCE}) RETURNING {COLUMNS}"
+)
 _TOUCH = "UPDATE logins SET last_seen_at = max(last_seen_at, ?) WHERE id = ?"
 _SET_STANDING = "UPDATE logins SET standing = ?, standing_at = ? WHERE id = ?"
 _SET_GRANT = "UPDATE logins SET sealed_grant = ? WHERE id = ?"
@@ -69,7 +73,11 @@ class SqliteLoginStore:
         return removed[0] if removed else None
 
     async def prune(self, now: datetime, idle_timeout: timedelta, /) -> list[Login]:
-        return await self._remove(_PRUNE, (micros(now), micros(now) - micros_of(idle_timeout)))
+        bounds = (micros(now), micros(now) - micros_of(idle_timeout))
+        pruned: list[Login] = []
+        while some := await self._remove(_PRUNE, bounds):
+            pruned += some
+        return pruned
 
     async def count(self, now: datetime, idle_timeout: timedelta, /) -> int:
         bounds = (micros(now) - micros_of(idle_timeout), micros(now))

@@ -11,6 +11,7 @@ from generalbots_api.auth.model import PendingLogin, Secret
 from generalbots_api.backends.sqlite.database import Database
 from generalbots_api.backends.sqlite.values import instant, micros
 
+AT_ONCE = 200  # rows
 COLUMNS = "state_hash, browser, nonce, verifier, redirect_uri, target, created_at, expires_at"
 _INSERT = f"INSERT INTO pending_logins ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 # constants only
 _GET = f"SELECT {COLUMNS} FROM pending_logins WHERE state_hash = ?"  # noqa: S608
@@ -51,7 +52,7 @@ class SqlitePendingLoginStore:
         return pending_of(row) if row is not None else None
 
     async def prune(self, now: datetime, /) -> int:
-        return await prune(self._database, "DELETE FROM pending_logins WHERE expires_at <= ?", now)
+        return await prune(self._database, "pending_logins", now)
 
 
 class SqliteSeenTokenStore:
@@ -68,14 +69,23 @@ class SqliteSeenTokenStore:
         return await self._database.write(job)
 
     async def prune(self, now: datetime, /) -> int:
-        return await prune(self._database, "DELETE FROM seen_tokens WHERE expires_at <= ?", now)
+        return await prune(self._database, "seen_tokens", now)
 
 
-async def prune(database: Database, sql: str, now: datetime) -> int:
+async def prune(database: Database, table: str, now: datetime) -> int:
+    """Delete what has expired, some rows a transaction: the event loop does not stand still for thousands."""
+    sql = (
+        f"DELETE FROM {table} WHERE rowid IN"  # noqa: S608 # our own names
+        f" (SELECT rowid FROM {table} WHERE expires_at <= ? LIMIT {AT_ONCE})"
+    )
+
     def job(connection: sqlite3.Connection) -> int:
         return connection.execute(sql, (micros(now),)).rowcount
 
-    return await database.write(job)
+    count = 0
+    while some := await database.write(job):
+        count += some
+    return count
 
 
 def row_of(pending: PendingLogin) -> tuple[Any, ...]:
