@@ -17,6 +17,7 @@ from generalbots_api.ids import LoginId
 from generalbots_api.locks import KeyedLocks
 
 RETRY_AFTER = timedelta(seconds=5)
+MOST_FAILURES = 10_000
 T = TypeVar("T")
 
 
@@ -47,8 +48,13 @@ class Standings:
         except Unauthorized:
             return None
         except (Unavailable, BadGateway):
-            self._failed_at[id] = now
+            self._note_failure(id, now)
             return await self.logins.get(id)
+
+    def _note_failure(self, id: LoginId, now: datetime) -> None:
+        if len(self._failed_at) >= MOST_FAILURES:
+            self._failed_at.clear()  # they are asked again, which is all that is lost
+        self._failed_at[id] = now
 
     async def confirmed(self, id: LoginId, now: datetime, max_age: timedelta) -> Login:
         """The login with a standing no older than `max_age`; one question at a time for each login.

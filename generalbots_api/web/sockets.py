@@ -12,7 +12,7 @@ from generalbots_api.caller import Caller
 from generalbots_api.errors import ApiError, NotFound, Unauthorized
 from generalbots_api.ids import TokenHash
 from generalbots_api.web.endpoint import Found
-from generalbots_api.web.entry import Entry, Visit
+from generalbots_api.web.entry import Entry, Visit, needs_session
 from generalbots_api.web.errors import RawHeaders
 from generalbots_api.web.reply import NO_STORE, Reply, error_reply
 
@@ -76,9 +76,9 @@ class SocketEntry:
         endpoint = found.methods.get("WEBSOCKET") if found else None
         await self.entry.admit(visit, scope, endpoint)
         who = visit.who
-        if who.caller is None:
+        if who.caller is None and (endpoint is not None or needs_session(scope, found)):
             raise Unauthorized(token_sent=who.is_token_sent)
-        if endpoint is None:
+        if endpoint is None or who.caller is None:
             raise NotFound("There is no socket at this path")
         self.entry.origins.check_socket(visit.head, scope, by_cookie=who.is_by_cookie)
         opening = Opening(scope, receive, send, who.caller, who.token_hash, visit.request_id, visit.headers)
