@@ -56,7 +56,7 @@ def _types(endpoints: list[Endpoint]) -> list[type]:
 def _operation(endpoint: Endpoint, schema_of: dict[type, Any], components: dict[str, Any]) -> dict[str, Any]:
     docs = endpoint.docs
     operation: dict[str, Any] = {
-        "operationId": endpoint.name,
+        "operationId": re.sub(r"\W+", "_", f"{endpoint.method.lower()}{endpoint.path}").strip("_"),
         "summary": (endpoint.handler.__doc__ or "").strip().split("\n")[0],
         "security": [] if endpoint.is_public else [{"bearer": []}],
         "parameters": [*_path_parameters(endpoint.path), *_query_parameters(docs.query, components)],
