@@ -40,6 +40,10 @@ class CallbackQuery(msgspec.Struct):
     error: str | None = None
 
 
+class LogoutForm(msgspec.Struct):
+    logout_token: str
+
+
 class Validity(msgspec.Struct):
     valid: bool
     user_id: UserId | None
@@ -91,7 +95,7 @@ class AuthRoutes:
                 path="/auth/backchannel-logout",
                 handler=self.backchannel_logout,
                 is_public=True,
-                docs=Docs(raises=(InvalidRequest,), also_form=True),
+                docs=Docs(takes_form=LogoutForm, raises=(InvalidRequest,)),
             ),
         ]
 

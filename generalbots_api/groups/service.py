@@ -93,7 +93,7 @@ class Groups:
         """
         if not 1 <= len(user_ids) <= MAX_MEMBERS_A_CALL:
             raise InvalidRequest("The members are refused", fields={"user_ids": f"must be 1 to {MAX_MEMBERS_A_CALL}"})
-        await self._check_visible(caller, id)
+        await self.members(caller, id, 1, 0)
         return [await self._change_one(caller, id, one, add=add) for one in dict.fromkeys(user_ids)]
 
     async def _change_one(self, caller: Caller, id: GroupId, user_id: UserId, *, add: bool) -> MemberResult:

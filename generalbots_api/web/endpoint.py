@@ -25,6 +25,7 @@ class Docs:
     status: int = 200
     raises: tuple[type[ApiError], ...] = ()
     also_form: bool = False
+    takes_form: type | None = None  # URL-encoded only
     content_type: str = "application/json"
 
 
@@ -92,8 +93,18 @@ class RouteTable:
         return self._exact.get(path) or self._by_pattern(path.rstrip("/"))
 
     def _by_pattern(self, path: str) -> Found | None:
+        if not is_text(path):
+            return None  # an id that no storage could hold
         for regex, methods in self._patterns:
             match = regex.match(path)
             if match:
                 return Found(methods, match.groupdict())
         return None
+
+
+def is_text(path: str) -> bool:
+    """Whether UTF-8 and a database can hold it: no half of a surrogate pair, no NUL."""
+    try:
+        return b"\x00" not in path.encode()
+    except UnicodeEncodeError:
+        return False

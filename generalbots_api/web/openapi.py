@@ -49,7 +49,8 @@ def openapi_document(endpoints: Iterable[Endpoint], *, title: str, version: str,
 def _types(endpoints: list[Endpoint]) -> list[type]:
     named: list[type | None] = [ErrorBody]
     for endpoint in endpoints:
-        named += [endpoint.docs.takes, endpoint.docs.gives, endpoint.docs.query]
+        docs = endpoint.docs
+        named += [docs.takes, docs.takes_form, docs.gives, docs.query]
     return list(dict.fromkeys(type_ for type_ in named if type_ is not None))
 
 
@@ -62,11 +63,13 @@ def _operation(endpoint: Endpoint, schema_of: dict[type, Any], components: dict[
         "parameters": [*_path_parameters(endpoint.path), *_query_parameters(docs.query, components)],
         "responses": {str(docs.status): _success(endpoint, schema_of), **_errors(endpoint, schema_of)},
     }
+    content = {}
     if docs.takes is not None:
-        schema = schema_of[docs.takes]
-        content = {"application/json": {"schema": schema}}
-        if docs.also_form:
-            content["application/x-www-form-urlencoded"] = {"schema": schema}
+        content["application/json"] = {"schema": schema_of[docs.takes]}
+    form = docs.takes_form or (docs.takes if docs.also_form else None)
+    if form is not None:
+        content["application/x-www-form-urlencoded"] = {"schema": schema_of[form]}
+    if content:
         operation["requestBody"] = {"required": True, "content": content}
     return operation
 
@@ -105,7 +108,7 @@ def _errors(endpoint: Endpoint, schema_of: dict[type, Any]) -> dict[str, Any]:
     kinds: list[type[ApiError]] = [RateLimited, *endpoint.docs.raises]
     if not endpoint.is_public:
         kinds.append(Unauthorized)
-    if endpoint.docs.takes is not None:
+    if endpoint.docs.takes or endpoint.docs.takes_form:
         kinds += [PayloadTooLarge, UnsupportedMediaType]
     content = {"application/json": {"schema": schema_of[ErrorBody]}}
     found = {}
