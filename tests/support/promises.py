@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,19 @@ def new_storage(name: str, folder: Path) -> Storage:
     return SqliteStorage(folder / "test.db") if name == "sqlite" else MemoryStorage()
 
 
+CODES = {
+    **{400: "INVALID_REQUEST", 401: "UNAUTHORIZED", 403: "FORBIDDEN", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"},
+    **{409: "CONFLICT", 413: "PAYLOAD_TOO_LARGE", 415: "UNSUPPORTED_MEDIA_TYPE", 429: "RATE_LIMITED"},
+}
+Headers = Sequence[tuple[bytes, bytes]]
+
+
+def check_refused(about: object, answer: httpx2.Response, *statuses: int) -> None:
+    """One of these 4xx, in the one format."""
+    assert answer.status_code in statuses, (about, answer.status_code, answer.text[:300])
+    check_error(answer, answer.status_code, CODES[answer.status_code])
+
+
 def check_error(answer: httpx2.Response, status: int, code: str) -> dict[str, Any]:
     """The details of an error in the one format, with the headers that every response carries."""
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/json"), answer.text
@@ -43,6 +57,29 @@ def check_error(answer: httpx2.Response, status: int, code: str) -> dict[str, An
     assert int(answer.headers["x-ratelimit-remaining"]) >= 0
     details: dict[str, Any] = error["details"]
     return details
+
+
+async def raw(
+    service: Service, method: str, path: str, headers: Headers = (), chunks: Sequence[bytes] = (), *, query: bytes = b""
+) -> httpx2.Response:
+    """A request as no decent client sends it; `path` is decoded already, as servers do it."""
+    scope: dict[str, Any] = {
+        **{"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "scheme": "http", "root_path": ""},
+        **{"method": method, "path": path, "raw_path": b"", "query_string": query, "client": ("127.0.0.1", 50_000)},
+        **{"server": ("127.0.0.1", 8080), "headers": [(b"host", b"127.0.0.1:8080"), *headers]},
+    }
+    incoming = iter([*({"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks)])
+    sent: list[MutableMapping[str, Any]] = []
+
+    async def receive() -> MutableMapping[str, Any]:
+        return next(incoming, {"type": "http.request", "body": b"", "more_body": False})
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    await service.app(scope, receive, send)
+    body = b"".join(message.get("body", b"") for message in sent[1:])
+    return httpx2.Response(sent[0]["status"], headers=sent[0]["headers"], content=body)
 
 
 def with_denial(app: ASGIApp) -> ASGIApp:
