@@ -1,0 +1,1 @@
+"""Apps to start from. Each runs at once, on the development directory."""
