@@ -16,7 +16,11 @@ KEY = "a key for the examples only; take 32 random bytes of your own"
 def development_directory() -> tuple[DevDirectory, ZitadelDirectory]:
     """The provider, to mount at `PATH`, and the client that the API speaks to it with."""
     provider = DevDirectory(ORIGIN + PATH, secret_keys=[KEY])
-    client = ZitadelDirectory(
+    return provider, client_of(provider)
+
+
+def client_of(provider: DevDirectory) -> ZitadelDirectory:
+    return ZitadelDirectory(
         provider.issuer,
         provider.client_id,
         provider.client_secret,
@@ -24,4 +28,3 @@ def development_directory() -> tuple[DevDirectory, ZitadelDirectory]:
         transport=provider.transport(),
         for_development=True,
     )
-    return provider, client

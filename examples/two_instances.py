@@ -10,20 +10,20 @@ from __future__ import annotations
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from examples.directory import KEY, ORIGIN, PATH, development_directory
+from examples.directory import KEY, ORIGIN, PATH, client_of
 from generalbots_api import BotInfo, EchoBot, GeneralBots, Settings
+from generalbots_api.backends.dev_directory import DevDirectory
 from generalbots_api.backends.memory import MemoryStorage
 
-provider, _ = development_directory()
+provider = DevDirectory(ORIGIN + PATH, secret_keys=[KEY])
 
 
 def service(name: str) -> GeneralBots:
     settings = Settings(
         secret_keys=[KEY], public_url=f"{ORIGIN}/{name}", after_login=f"/{name}/", cookie_name=f"{name}_session"
     )
-    _, directory = development_directory()
     bot = EchoBot(BotInfo(name, name.capitalize(), f"The bot of {name}."))
-    return GeneralBots(settings, storage=MemoryStorage(), directory=directory, bots=[bot])
+    return GeneralBots(settings, storage=MemoryStorage(), directory=client_of(provider), bots=[bot])
 
 
 support, sales = service("support"), service("sales")

@@ -8,7 +8,6 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
-from starlette.routing import Mount as StarletteMount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from generalbots_api.bots.ports import Bot, BotCatalog
@@ -24,7 +23,7 @@ from generalbots_api.storage import Storage
 from generalbots_api.upkeep import Upkeep
 from generalbots_api.web.identity import Authenticate
 from generalbots_api.web.lifespan import Lifespan
-from generalbots_api.web.mounts import Mount, WholeApp
+from generalbots_api.web.mounts import Mount, Prefixed, WholeApp
 from generalbots_api.web.scopes import answer_lifespan, with_lifespan, with_prefix
 
 __version__ = version("generalbots-api")
@@ -119,7 +118,7 @@ class GeneralBots:
     def install(self, app: Any, prefix: str = "") -> None:
         """Mount everything in a Starlette or FastAPI app at `prefix`; the lifespan runs with the app's own."""
         router = app.router
-        router.routes.append(StarletteMount(prefix, app=self))
+        router.routes.append(Prefixed(prefix, self))
         router.lifespan_context = with_lifespan(router.lifespan_context, self.lifespan)
 
     def wrap(self, app: ASGIApp, prefix: str = "") -> ASGIApp:

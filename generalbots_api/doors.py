@@ -47,7 +47,7 @@ class Doors:
         }
         documented = [endpoint for _, endpoints in found.values() for endpoint in endpoints]
         health = self._health(documented)
-        return {**found, "health": ("", health), "console": ("", ConsoleRoutes().endpoints())}
+        return {**found, "health": ("", health), "console": ("", ConsoleRoutes(own.settings).endpoints())}
 
     def _chat(self) -> ChatRoutes:
         own = self.services

@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.datastructures import URLPath
 from starlette.routing import BaseRoute, Match, NoMatchFound
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from generalbots_api.web.endpoint import Endpoint, Found, RouteTable
 from generalbots_api.web.entry import Entry
@@ -85,6 +85,30 @@ class WholeApp:
         if scope["type"] == "http":
             return self._entry.answer(scope, receive, send, found)
         return self._sockets.answer(scope, receive, send, found)
+
+
+class Prefixed(BaseRoute):
+    """A whole app below a prefix, the bare prefix included, which a plain `Mount` answers with a redirect."""
+
+    def __init__(self, prefix: str, app: ASGIApp) -> None:
+        self.path = prefix.rstrip("/")
+        self.app = app
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        if scope["type"] not in ("http", "websocket"):
+            return Match.NONE, {}
+        path = route_path(scope)
+        if path != self.path and not path.startswith(self.path + "/"):
+            return Match.NONE, {}
+        root = scope.get("root_path", "")
+        child = {"app_root_path": scope.get("app_root_path", root), "root_path": root + self.path, "endpoint": self.app}
+        return Match.FULL, child
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
+
+    def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
+        raise NoMatchFound(name, path_params)
 
 
 def route_path(scope: Scope) -> str:
