@@ -17,7 +17,14 @@ from generalbots_api.auth.model import Grant, Secret
 from generalbots_api.errors import Unauthorized
 from generalbots_api.ids import LoginId
 
+MAX_SEALED = 1_048_576  # bytes; no answer of the Directory is longer
 PURPOSE = b"generalbots_api token vault"
+
+
+class _Registry(jwe.JWERegistry):
+    """With room for three tokens of the size that Zitadel's can have, with many roles in them."""
+
+    max_ciphertext_length = MAX_SEALED
 
 
 class _Sealed(msgspec.Struct):
@@ -32,12 +39,17 @@ class TokenVault:
 
     The login's id is in the protected header, which A256GCM authenticates: a
     grant moved to another login does not open.
+
+    Raises:
+        ValueError: there is no key.
     """
 
     def __init__(self, keys: Sequence[bytes]) -> None:
+        if not keys:
+            raise ValueError("keys: must hold at least one key")
+        self._newest = _derived(keys[-1])
         self._keys = {key.kid: key for key in map(_derived, keys)}
-        self._newest = next(reversed(self._keys.values()))
-        self._registry = jwe.JWERegistry(
+        self._registry = _Registry(
             header_registry={"login": HeaderParameter("the login's id", "str", required=True)},
             algorithms=["dir", "A256GCM"],
         )

@@ -22,7 +22,9 @@ from generalbots_api.backends.oidc.claims import names_in, profile_of
 from generalbots_api.backends.oidc.clients import OAuthClients
 from generalbots_api.backends.oidc.flow import Flow
 from generalbots_api.backends.oidc.http import BoundedTransport, Outgoing
+from generalbots_api.backends.oidc.kept import Behind
 from generalbots_api.backends.oidc.metadata import Provider
+from generalbots_api.backends.oidc.token_calls import TokenCalls
 from generalbots_api.clock import Clock, SystemClock
 from generalbots_api.errors import NotSupported
 from generalbots_api.groups.model import Group, GroupPage, GroupQuery, MemberPage, NewGroup
@@ -59,10 +61,13 @@ class OidcDirectory:
     ) -> None:
         self._transport = BoundedTransport(transport)
         self._outgoing = Outgoing(self._transport)
-        self._provider = Provider(issuer, self._outgoing, clock or SystemClock(), for_development=for_development)
+        self._behind = Behind()
+        self._provider = Provider(
+            issuer, self._outgoing, clock or SystemClock(), self._behind, for_development=for_development
+        )
         secret = Secret(client_secret) if client_secret else None
         clients = OAuthClients(self._transport, client_id, secret, tuple(scopes))
-        self._flow = Flow(self._provider, self._outgoing, clients)
+        self._flow = Flow(self._provider, self._outgoing, clients, TokenCalls(clients))
         self._roles_claim = roles_claim
         self._groups_claim = groups_claim
         self._for_development = for_development
@@ -81,6 +86,7 @@ class OidcDirectory:
 
     async def __aenter__(self) -> Self:
         await self._stack.enter_async_context(self._transport)
+        await self._stack.enter_async_context(self._behind)
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -114,14 +120,14 @@ class OidcDirectory:
         return await self._flow.logout_url(grant, return_to)
 
     async def standing(self, access_token: Secret, user_id: UserId, /) -> Standing:
-        info = await self._flow.userinfo(access_token.reveal())
+        info = await self._flow.userinfo(access_token.reveal(), user_id)
         return Standing(
             roles=frozenset(names_in(info.get(self._roles_claim))),
             groups=frozenset(names_in(info.get(self._groups_claim))),
         )
 
     async def profile(self, access_token: str, user_id: UserId, /) -> Profile:
-        return profile_of(await self._flow.userinfo(access_token), user_id)
+        return profile_of(await self._flow.userinfo(access_token, user_id), user_id)
 
     async def change_profile(self, access_token: str, user_id: UserId, change: ProfileChange, /) -> Profile:
         raise NotSupported(NO_WRITES)
@@ -130,8 +136,8 @@ class OidcDirectory:
         raise NotSupported(NO_WRITES)
 
     async def groups(self, access_token: str, query: GroupQuery, /) -> GroupPage:
-        """The caller's own, as the claim names them; nobody else's can be known."""
-        info = await self._flow.userinfo(access_token)
+        """The caller's own, as the claim names them; nobody else's, nor other members, can be known."""
+        info = await self._flow.userinfo(access_token, query.member)
         wanted = query.search.casefold()
         names = sorted(name for name in names_in(info.get(self._groups_claim)) if wanted in name.casefold())
         shown = names[query.offset : query.offset + query.limit]
@@ -144,7 +150,7 @@ class OidcDirectory:
         raise NotSupported("This Directory Service does not tell the members of groups")
 
     async def is_member(self, access_token: str, group_id: GroupId, user_id: UserId, /) -> bool:
-        info = await self._flow.userinfo(access_token)
+        info = await self._flow.userinfo(access_token, None)
         return info.get("sub") == user_id and group_id in names_in(info.get(self._groups_claim))
 
     async def change_members(self, access_token: str, group_id: GroupId, user_ids: list[UserId], add: bool, /) -> None:

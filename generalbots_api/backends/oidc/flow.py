@@ -4,43 +4,31 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TypeVar
 from urllib.parse import urlencode
 
-from authlib.integrations.base_client import OAuthError
 from joserfc.jwk import Key
 
-from generalbots_api.auth.model import (
-    AuthorizationAnswer,
-    Grant,
-    LogoutNotice,
-    PendingLogin,
-    Secret,
-)
+from generalbots_api.auth.model import AuthorizationAnswer, Grant, LogoutNotice, PendingLogin, Secret
 from generalbots_api.backends.oidc.clients import OAuthClients
-from generalbots_api.backends.oidc.http import (
-    NONSENSE,
-    Outgoing,
-    json_object,
-)
+from generalbots_api.backends.oidc.http import NONSENSE, Outgoing, json_object
 from generalbots_api.backends.oidc.id_token import (
-    Claims,
     Expected,
-    KeyUnknown,
-    Refused,
     check_id_token,
     check_logout_token,
+    check_refreshed,
     expected_algorithms,
 )
 from generalbots_api.backends.oidc.metadata import Metadata, Provider
+from generalbots_api.backends.oidc.signature import Claims, KeyUnknown, Refused
+from generalbots_api.backends.oidc.token_calls import NoBearer, TokenCalls
 from generalbots_api.errors import BadGateway, InvalidRequest, Unauthorized, Unavailable
 
 log = logging.getLogger("generalbots_api.directory")
 
 REFUSED = "The Directory Service did not log you in"
-MAX_LIFETIME = 10 * 365 * 86_400  # seconds that a token may claim to live
 T = TypeVar("T")
 
 
@@ -51,9 +39,10 @@ class Flow:
     provider: Provider
     outgoing: Outgoing
     clients: OAuthClients
+    tokens: TokenCalls
 
     async def authorization_url(self, pending: PendingLogin, state: str) -> str:
-        metadata = await self.provider.metadata()
+        metadata = await self.provider.metadata_for_login()
         async with self.clients.new(metadata, pending.redirect_uri) as client:
             url, _ = client.create_authorization_url(
                 metadata.authorization_endpoint,
@@ -73,23 +62,11 @@ class Flow:
         """
         metadata = await self.provider.metadata()
         self._check_answer(answer, metadata)
-        token = await self._exchange(answer.code or "", pending, metadata)
-        grant = self._grant(token, now)
+        grant = await self._exchanged(answer.code or "", pending, metadata, now)
         if grant.id_token is None:
             raise refused("there is no id token")
-        id_token, access_token = grant.id_token.reveal(), grant.access_token.reveal()
-        claims = await self._with_keys(
-            lambda keys: check_id_token(
-                id_token,
-                keys,
-                self._expected(metadata),
-                nonce=pending.nonce,
-                begun_at=pending.created_at,
-                now=now,
-                access_token=access_token,
-            )
-        )
-        info = await self.userinfo(access_token)
+        claims = await self._checked(grant.id_token, grant.access_token, pending, metadata, now)
+        info = await self.userinfo(grant.access_token.reveal(), None)
         if info.get("sub") != claims["sub"]:
             raise refused("the userinfo is of another subject")
         return grant, claims, info
@@ -103,66 +80,58 @@ class Flow:
         if not answer.code:
             raise refused("the answer has no code")
 
-    async def _exchange(self, code: str, pending: PendingLogin, metadata: Metadata) -> dict[str, Any]:
-        async with self.clients.new(metadata, pending.redirect_uri) as client:
-            return await self._token_call(
-                client.fetch_token(
-                    metadata.token_endpoint,
-                    grant_type="authorization_code",
-                    code=code,
-                    redirect_uri=pending.redirect_uri,
-                    code_verifier=pending.verifier.reveal(),
-                )
+    async def _exchanged(self, code: str, pending: PendingLogin, metadata: Metadata, now: datetime) -> Grant:
+        try:
+            return await self.tokens.exchange(code, pending, metadata, now)
+        except Unauthorized:
+            raise refused("the code is not accepted") from None
+        except NoBearer:
+            raise refused("the token is no Bearer token") from None
+
+    async def _checked(
+        self, id_token: Secret, access_token: Secret, pending: PendingLogin, metadata: Metadata, now: datetime
+    ) -> Claims:
+        return await self._with_keys(
+            lambda keys: check_id_token(
+                id_token.reveal(),
+                keys,
+                self._expected(metadata),
+                nonce=pending.nonce,
+                begun_at=pending.created_at,
+                now=now,
+                access_token=access_token.reveal(),
             )
+        )
 
     async def refresh(self, grant: Grant, now: datetime) -> Grant:
-        """New tokens; what the answer leaves out is kept."""
+        """New tokens; what the answer leaves out is kept.
+
+        Raises:
+            Unauthorized: the login is over.
+            BadGateway, Unavailable.
+        """
         if grant.refresh_token is None:
             raise Unauthorized("The session has ended at the Directory Service", token_sent=True)
         metadata = await self.provider.metadata()
-        async with self.clients.new(metadata) as client:
-            token = await self._token_call(
-                client.refresh_token(metadata.token_endpoint, refresh_token=grant.refresh_token.reveal())
-            )
-        new = self._grant(token, now)
-        return Grant(
-            access_token=new.access_token,
+        new = await self.tokens.refresh(grant.refresh_token, metadata, now)
+        if new.id_token is not None and grant.id_token is not None:
+            try:
+                check_refreshed(new.id_token.reveal(), grant.id_token.reveal(), self._expected(metadata))
+            except Refused as error:
+                raise refused(str(error)) from None
+        return replace(
+            new,
             refresh_token=new.refresh_token or grant.refresh_token,
             id_token=new.id_token or grant.id_token,
-            expires_at=new.expires_at,
         )
 
-    async def _token_call(self, call: Any) -> dict[str, Any]:
-        """Raises:
-        Unauthorized: `invalid_grant` and the like.
-        Unavailable: the provider's own trouble, or ours with our client's credentials.
-        """
-        try:
-            return dict(await call)
-        except OAuthError as error:
-            if error.error in ("invalid_grant", "access_denied"):
-                raise refused(f"token endpoint: {error.error}") from None
-            log.error("directory.token_refused", extra={"error": str(error.error)[:100]})
-            raise Unavailable("The Directory Service refuses this application") from None
-        except ValueError:
-            raise BadGateway(NONSENSE) from None
+    async def userinfo(self, access_token: str, user_id: str | None) -> Claims:
+        """`user_id` None: whoever it is.
 
-    def _grant(self, token: dict[str, Any], now: datetime) -> Grant:
-        access_token = token.get("access_token")
-        if not isinstance(access_token, str) or not access_token:
-            raise BadGateway(NONSENSE)
-        if str(token.get("token_type", "")).lower() != "bearer":
-            raise refused("the token is no Bearer token")
-        return Grant(
-            access_token=Secret(access_token),
-            refresh_token=_secret(token.get("refresh_token")),
-            id_token=_secret(token.get("id_token")),
-            expires_at=_expiry(token.get("expires_in"), now),
-        )
-
-    async def userinfo(self, access_token: str) -> Claims:
-        """Raises:
-        Unauthorized: the access token is refused.
+        Raises:
+            Unauthorized: the access token is refused.
+            BadGateway: it is of somebody else (OIDC Core 5.3.2).
+            Unavailable.
         """
         metadata = await self.provider.metadata()
         if metadata.userinfo_endpoint is None:
@@ -172,24 +141,16 @@ class Flow:
             raise Unauthorized("The Directory Service no longer accepts this login", token_sent=True)
         if response.status_code != 200:
             raise Unavailable("The Directory Service does not answer as it should")
-        return json_object(response)
+        info = json_object(response)
+        if user_id is not None and info.get("sub") != user_id:
+            raise BadGateway(NONSENSE)
+        return info
 
     async def revoke(self, grant: Grant) -> None:
-        metadata = await self.provider.metadata()
-        if metadata.revocation_endpoint is None:
-            return
-        named = [("refresh_token", grant.refresh_token), ("access_token", grant.access_token)]
-        async with self.clients.new(metadata) as client:
-            for hint, token in named:
-                if token is None:
-                    continue
-                response = await client.revoke_token(
-                    metadata.revocation_endpoint, token=token.reveal(), token_type_hint=hint
-                )
-                if response.status_code != 200:
-                    raise Unavailable("The Directory Service did not confirm the revocation")
+        await self.tokens.revoke(grant, await self.provider.metadata())
 
     async def logout_url(self, grant: Grant, return_to: str | None) -> str | None:
+        """Source: OpenID Connect RP-Initiated Logout 1.0, section 2."""
         metadata = await self.provider.metadata()
         if metadata.end_session_endpoint is None:
             return None
@@ -229,13 +190,3 @@ def refused(reason: str) -> Unauthorized:
     """One answer for all that goes wrong with a login; the reason is for the log."""
     log.warning("login.refused", extra={"reason": reason})
     return Unauthorized(REFUSED)
-
-
-def _secret(value: object) -> Secret | None:
-    return Secret(value) if isinstance(value, str) and value else None
-
-
-def _expiry(seconds: object, now: datetime) -> datetime | None:
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds <= MAX_LIFETIME:
-        return None
-    return now + timedelta(seconds=seconds)

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 import anyio
 import httpx2
-import msgspec
 
+from generalbots_api.backends.oidc.strict import Json, strict_object
 from generalbots_api.errors import BadGateway, Unavailable
+
+log = logging.getLogger("generalbots_api.directory")
 
 CONNECT_TIMEOUT = 2.0  # seconds
 READ_TIMEOUT = 5.0
-TOTAL_TIMEOUT = 10.0
+TOTAL_TIMEOUT = 10.0  # of a call, with all its tries
 MAX_ANSWER = 1_048_576  # bytes
 RETRIES = 2
 BACKOFF = 0.2  # seconds; doubles, with full jitter
 
-Json = dict[str, Any]
 DOWN = "The Directory Service cannot be reached"
 NONSENSE = "The Directory Service gave an answer that makes no sense"
 
@@ -31,7 +33,8 @@ class BoundedTransport(httpx2.AsyncBaseTransport):
     TLS context is dear and belongs to nobody's import.
     """
 
-    def __init__(self, inner: httpx2.AsyncBaseTransport | None) -> None:
+    def __init__(self, inner: httpx2.AsyncBaseTransport | None, *, timeout: float = TOTAL_TIMEOUT) -> None:
+        self.timeout = timeout  # seconds, for one request and for a call with all its tries
         self._given = inner
         self._inner = inner
 
@@ -51,7 +54,7 @@ class BoundedTransport(httpx2.AsyncBaseTransport):
             raise Unavailable("The Directory Service is not connected: the lifespan is not running")
         request.headers["accept-encoding"] = "identity"  # nothing may inflate past the bound
         try:
-            with anyio.fail_after(TOTAL_TIMEOUT):
+            with anyio.fail_after(self.timeout):
                 response = await self._inner.handle_async_request(request)
                 body = await _read(response)
         except (httpx2.TransportError, OSError, TimeoutError) as error:
@@ -104,16 +107,19 @@ class Outgoing:
         Raises:
             Unavailable: no answer.
         """
-        for left in range(RETRIES if is_read else 0, -1, -1):
-            try:
-                response = await self._once(method, url, access_token, body)
-                if response.status_code < 500 or response.status_code == 501 or not left:
-                    return response
-            except Unavailable:
-                if not left:
-                    raise
-            await anyio.sleep(self.random.uniform(0, BACKOFF * 2 ** (RETRIES - left)))
-        raise Unavailable(DOWN)
+        try:
+            with anyio.fail_after(self.transport.timeout):
+                for tried in range(RETRIES if is_read else 0):
+                    try:
+                        response = await self._once(method, url, access_token, body)
+                        if response.status_code < 500 or response.status_code == 501:
+                            return response
+                    except Unavailable as error:
+                        log.info("directory.tried_again", extra={"reason": error.message})
+                    await anyio.sleep(self.random.uniform(0, BACKOFF * 2**tried))
+                return await self._once(method, url, access_token, body)
+        except TimeoutError as error:
+            raise Unavailable(DOWN) from error
 
     async def _once(self, method: str, url: str, access_token: str | None, body: Json | None) -> httpx2.Response:
         headers = {"Accept": "application/json"}
@@ -142,7 +148,6 @@ def json_object(response: httpx2.Response) -> Json:
         BadGateway: it is something else.
     """
     try:
-        found: Json = msgspec.json.decode(response.content, type=dict)
-    except (msgspec.MsgspecError, RecursionError):
+        return strict_object(response.content)
+    except ValueError:
         raise BadGateway(NONSENSE) from None
-    return found

@@ -4,39 +4,22 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from joserfc import jws
-from joserfc.errors import JoseError
 from joserfc.jwk import Key
 
 from generalbots_api.auth.model import LogoutNotice
+from generalbots_api.backends.oidc.signature import ALGORITHMS, Claims, Refused, claims_of, verified
 from generalbots_api.clock import at_unix
 from generalbots_api.ids import UserId
 
-MAX_TOKEN = 16_384  # characters
 MAX_SUBJECT = 255
-MAX_CANDIDATES = 10
+MAX_UNIX = 250_000_000_000  # past it a datetime has no room for the leeway
 LEEWAY = timedelta(seconds=30)
-ALGORITHMS = frozenset(
-    ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"]
-)
 LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 _HASHES = {"256": hashlib.sha256, "384": hashlib.sha384, "512": hashlib.sha512}
-
-Claims = dict[str, Any]
-
-
-class Refused(Exception):
-    """A token that fails a check; the text says which, for the log."""
-
-
-class KeyUnknown(Refused):
-    """No key fits, or the signature is wrong: newer keys may help."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,19 +50,36 @@ def check_id_token(
     Raises:
         KeyUnknown, Refused.
     """
-    header, claims = verified(token, keys, expected)
+    header, claims = verified(token, keys, expected.algorithms)
     _check_common(claims, expected, now)
     _check_azp(claims, expected)
-    if _instant(claims, "exp") <= now - LEEWAY:
-        raise Refused("exp: the token has expired")
     if _instant(claims, "iat") < begun_at - LEEWAY:
         raise Refused("iat: the token is older than the login")
     if claims.get("nonce") != nonce:
         raise Refused("nonce: not that of the login")
-    if not isinstance(claims.get("sub"), str) or not 0 < len(claims["sub"]) <= MAX_SUBJECT:
+    if not _is_name(claims.get("sub")):
         raise Refused("sub: not a string of 1 to 255 characters")
     if "at_hash" in claims and claims["at_hash"] != at_hash(access_token, header["alg"]):
         raise Refused("at_hash: not that of the access token")
+    return claims
+
+
+def check_refreshed(token: str, before: str, expected: Expected) -> Claims:
+    """The claims of the id token of a refresh: of the same login as the one `before`, which was checked.
+
+    Its signature is left alone: it came over TLS from the provider itself
+    (OIDC Core 3.1.3.7, step 6), and is a hint for the logout only.
+
+    Raises:
+        Refused.
+
+    Source: OIDC Core 12.2.
+    """
+    claims, old = claims_of(token), claims_of(before)
+    _check_audience(claims, expected)
+    _check_azp(claims, expected)
+    if claims.get("sub") != old.get("sub"):
+        raise Refused("sub: another subject than that of the login")
     return claims
 
 
@@ -89,52 +89,26 @@ def check_logout_token(token: str, keys: list[Key], expected: Expected, *, now: 
     Raises:
         KeyUnknown, Refused.
     """
-    header, claims = verified(token, keys, expected)
+    header, claims = verified(token, keys, expected.algorithms)
     if str(header.get("typ", "logout+jwt")).lower() not in ("logout+jwt", "application/logout+jwt", "jwt"):
         raise Refused("typ: not a logout token")
     _check_common(claims, expected, now)
-    expires_at = _instant(claims, "exp")
-    if expires_at <= now - LEEWAY:
-        raise Refused("exp: the token has expired")
     events = claims.get("events")
     if not isinstance(events, dict) or not isinstance(events.get(LOGOUT_EVENT), dict):
         raise Refused("events: no back-channel logout")
     if "nonce" in claims:
         raise Refused("nonce: a logout token has none")
     jti, sub, sid = claims.get("jti"), claims.get("sub"), claims.get("sid")
-    if not isinstance(jti, str) or not jti:
-        raise Refused("jti: missing")
-    if not all(one is None or (isinstance(one, str) and one) for one in (sub, sid)) or not (sub or sid):
-        raise Refused("sub, sid: neither is there")
+    if not isinstance(jti, str) or not _is_name(jti):
+        raise Refused("jti: not a string of 1 to 255 characters")
+    if not all(one is None or _is_name(one) for one in (sub, sid)) or not (sub or sid):
+        raise Refused("sub, sid: neither is there, or one is not a string of 1 to 255 characters")
     return LogoutNotice(
         token_id=jti,
         user_id=UserId(sub) if sub else None,
         directory_session=sid,
-        expires_at=expires_at + LEEWAY,
+        expires_at=_instant(claims, "exp") + LEEWAY,
     )
-
-
-def verified(token: str, keys: list[Key], expected: Expected) -> tuple[dict[str, Any], Claims]:
-    """The header and the claims of a signed token; keys named inside the token are never used.
-
-    Raises:
-        KeyUnknown, Refused.
-    """
-    if len(token) > MAX_TOKEN or token.count(".") != 2:
-        raise Refused("not a signed token of three parts")
-    header = _json_part(token.split(".", maxsplit=1)[0])
-    algorithm = header.get("alg")
-    if algorithm not in expected.algorithms:
-        raise Refused("alg: not allowed")
-    if "crit" in header:
-        raise Refused("crit: not understood")
-    for key in _candidates(keys, header.get("kid"), str(algorithm)):
-        try:
-            jws.deserialize_compact(token, key, algorithms=[str(algorithm)])
-        except (JoseError, ValueError):
-            continue
-        return header, _json_part(token.split(".")[1])
-    raise KeyUnknown("no key verifies the signature")
 
 
 def at_hash(access_token: str, algorithm: str) -> str:
@@ -143,58 +117,41 @@ def at_hash(access_token: str, algorithm: str) -> str:
     return base64.urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode()
 
 
-def _candidates(keys: list[Key], kid: object, algorithm: str) -> list[Key]:
-    """The key of that id; without an id those of a fitting kind, ten at most."""
-    kind = {"RS": "RSA", "PS": "RSA", "ES": "EC"}.get(algorithm[:2], "OKP")
-    fitting = [key for key in keys if key.key_type == kind and key.get("alg", algorithm) == algorithm]
-    if kid is not None:
-        fitting = [key for key in fitting if key.get("kid") == kid]
-    return fitting[:MAX_CANDIDATES]
-
-
 def _check_common(claims: Claims, expected: Expected, now: datetime) -> None:
+    _check_audience(claims, expected)
+    if _instant(claims, "iat") > now + LEEWAY:
+        raise Refused("iat: from the future")
+    if _instant(claims, "exp") <= now - LEEWAY:
+        raise Refused("exp: the token has expired")
+    if "nbf" in claims and _instant(claims, "nbf") > now + LEEWAY:
+        raise Refused("nbf: not valid yet")
+
+
+def _check_audience(claims: Claims, expected: Expected) -> None:
     if claims.get("iss") != expected.issuer:
         raise Refused("iss: another issuer")
     audience = claims.get("aud")
     audiences = audience if isinstance(audience, list) else [audience]
     if expected.client_id not in audiences:
         raise Refused("aud: not for this client")
-    if _instant(claims, "iat") > now + LEEWAY:
-        raise Refused("iat: from the future")
-    if "nbf" in claims and _instant(claims, "nbf") > now + LEEWAY:
-        raise Refused("nbf: not valid yet")
 
 
 def _check_azp(claims: Claims, expected: Expected) -> None:
+    """Several audiences are normal for Zitadel: then `azp` must say that the token was made for us."""
     many = isinstance(claims.get("aud"), list) and len(claims["aud"]) > 1
     if (many or "azp" in claims) and claims.get("azp") != expected.client_id:
         raise Refused("azp: another client")
+
+
+def _is_name(value: object) -> bool:
+    """A string of 1 to 255 characters that every storage keeps."""
+    return isinstance(value, str) and 0 < len(value) <= MAX_SUBJECT and value.isprintable()
 
 
 def _instant(claims: Claims, name: str) -> datetime:
     value = claims.get(name)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise Refused(f"{name}: not a number")
-    try:
-        return at_unix(value)
-    except (ValueError, OverflowError, OSError):
-        raise Refused(f"{name}: out of range") from None
-
-
-def _json_part(part: str) -> dict[str, Any]:
-    """One part of the token as a JSON object; a key that comes twice is refused."""
-    try:
-        raw = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
-        value = json.loads(raw.decode("utf-8"), object_pairs_hook=_once)
-    except (ValueError, RecursionError):
-        raise Refused("not JSON") from None
-    if not isinstance(value, dict):
-        raise Refused("not a JSON object")
-    return value
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise ValueError("a key comes twice")
-    return value
+    if not 0 <= value <= MAX_UNIX:
+        raise Refused(f"{name}: out of range")
+    return at_unix(value)

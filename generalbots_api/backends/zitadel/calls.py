@@ -1,41 +1,25 @@
-"""Calls of Zitadel's services, and its errors as ours."""
+"""Calls of Zitadel's services, and its JSON read with care: proto3 leaves out what is zero or empty."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
-from generalbots_api.backends.oidc.http import NONSENSE, Json, Outgoing, json_object
-from generalbots_api.errors import (
-    ApiError,
-    BadGateway,
-    Conflict,
-    Forbidden,
-    InvalidRequest,
-    NotFound,
-    Unauthorized,
-    Unavailable,
-)
+from generalbots_api.backends.oidc.http import NONSENSE, Outgoing, json_object
+from generalbots_api.backends.oidc.strict import Json
+from generalbots_api.backends.zitadel.errors import error_of
+from generalbots_api.errors import BadGateway
 
-QUOTA_RETRY_AFTER = 30  # seconds
-PAGE = 100
-MAX_PAGES = 50
-_GRPC_CODES = {
-    3: "invalid_argument",
-    5: "not_found",
-    6: "already_exists",
-    7: "permission_denied",
-    8: "resource_exhausted",
-    9: "failed_precondition",
-    10: "aborted",
-    11: "out_of_range",
-    12: "unimplemented",
-    16: "unauthenticated",
-}
+log = logging.getLogger("generalbots_api.directory")
+
+PAGE = 100  # Zitadel's own default, and below every maximum
+MAX_ITEMS = 5_000
+MAX_DIGITS = 19  # of 64 bits
 _READS = ("Get", "List")
 
 
@@ -47,7 +31,7 @@ class Services:
     issuer: str
 
     async def call(self, access_token: str, method: str, body: Json) -> Json:
-        """`method` is `package.Service/Method`; the answer leaves out zero values and empty lists.
+        """`method` is `package.Service/Method`.
 
         Raises:
             ApiError: by `error_of`.
@@ -59,52 +43,26 @@ class Services:
             body=body,
             is_read=method.rpartition("/")[2].startswith(_READS),
         )
-        if response.status_code == 200:
+        if response.is_success:  # the gateway says 201 of what was made
             return json_object(response)
+        if response.is_redirect:
+            raise BadGateway(NONSENSE)
         raise error_of(response.status_code, response.content, method)
 
     async def pages(self, access_token: str, method: str, body: Json, field: str) -> AsyncIterator[Json]:
-        """Every item of a paged list, at most 5,000."""
-        for page in range(MAX_PAGES):
-            pagination = {"offset": str(page * PAGE), "limit": PAGE}
+        """Every item of a paged list, in Zitadel's order, at most 5,000."""
+        seen = 0
+        while seen < MAX_ITEMS:
+            pagination = {"offset": str(seen), "limit": PAGE, "asc": True}
             answer = await self.call(access_token, method, {**body, "pagination": pagination})
             items = objects(answer, field)
             for item in items:
                 yield item
-            if len(items) < PAGE:
+            seen += len(items)
+            total = number(answer, "pagination", "totalResult")
+            if not items or seen >= total > 0 or (total == 0 and len(items) < PAGE):
                 return
-
-
-def error_of(status: int, body: bytes, method: str) -> ApiError:
-    """Source: directory page, "Errors". Zitadel's own text goes no further than here."""
-    code = _code_of(status, body)
-    if code == "unimplemented":
-        return Unavailable(f"The Directory Service has no {method.partition('/')[0].rpartition('.')[2]}: it is too old")
-    known: dict[str, ApiError] = {
-        "unauthenticated": Unauthorized("The Directory Service no longer accepts this login", token_sent=True),
-        "permission_denied": Forbidden("The Directory Service does not allow this"),
-        "not_found": NotFound("The Directory Service has no such thing"),
-        "already_exists": Conflict("There is one already"),
-        "aborted": Conflict("It was changed at the same time"),
-        "invalid_argument": InvalidRequest("The Directory Service refuses a value"),
-        "failed_precondition": InvalidRequest("The Directory Service refuses this as things are"),
-        "out_of_range": InvalidRequest("The Directory Service refuses a value"),
-        "resource_exhausted": Unavailable("The Directory Service is busy", retry_after=QUOTA_RETRY_AFTER),
-    }
-    if code is None:
-        return BadGateway(NONSENSE)
-    return known.get(code) or Unavailable("The Directory Service cannot do this at the moment")
-
-
-def _code_of(status: int, body: bytes) -> str | None:
-    """The Connect code, also of the older gateway's number; None: the answer is not JSON."""
-    try:
-        code = msgspec.json.decode(body, type=dict).get("code")
-    except msgspec.MsgspecError:
-        return "unimplemented" if status == 404 else None if status < 500 else "unavailable"
-    if isinstance(code, int):
-        return _GRPC_CODES.get(code, "unavailable")
-    return code if isinstance(code, str) else "unavailable"
+        log.warning("directory.list_cut", extra={"method": method, "bound": MAX_ITEMS})
 
 
 def objects(answer: Json, field: str) -> list[Json]:
@@ -132,16 +90,17 @@ def text(value: Any, *path: str) -> str:
 
 
 def number(value: Any, *path: str) -> int:
-    """An integer, also as the string that proto3 makes of 64 bits; 0 if it was left out."""
+    """A count, also as the string that proto3 makes of 64 bits; 0 if it was left out."""
     found = at(value, *path)
-    if isinstance(found, str) and found.isascii() and found.isdigit():
+    if isinstance(found, str) and found.isascii() and found.isdigit() and len(found) <= MAX_DIGITS:
         return int(found)
-    return found if isinstance(found, int) else 0
+    return found if isinstance(found, int) and not isinstance(found, bool) and found > 0 else 0
 
 
 def instant(value: Any, *path: str) -> datetime | None:
+    """RFC 3339, in UTC."""
     try:
         found = msgspec.convert(at(value, *path), datetime)
-    except msgspec.ValidationError:
+        return found.astimezone(UTC) if found.tzinfo else None
+    except (msgspec.ValidationError, OverflowError):
         return None
-    return found if found.tzinfo else None

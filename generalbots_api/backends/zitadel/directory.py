@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import httpx2
 
 from generalbots_api.auth.model import Secret, Standing
 from generalbots_api.backends.oidc import OidcDirectory
+from generalbots_api.backends.oidc.claims import names_in
+from generalbots_api.backends.oidc.strict import Json
 from generalbots_api.backends.zitadel.calls import Services
+from generalbots_api.backends.zitadel.errors import ServiceMissing
 from generalbots_api.backends.zitadel.groups import ZitadelGroups
 from generalbots_api.backends.zitadel.users import ZitadelUsers
 from generalbots_api.clock import Clock
@@ -33,6 +35,12 @@ def scopes_for(project_id: str) -> Sequence[str]:
         "urn:zitadel:iam:org:project:id:zitadel:aud",
         "urn:zitadel:iam:user:resourceowner",
     )
+
+
+def roles_in(claims: Json, project_id: str) -> frozenset[str]:
+    """Source: directory page, "OIDC": the claim of our project, else that of the project that asks."""
+    own = claims.get(f"urn:zitadel:iam:org:project:{project_id}:roles")
+    return frozenset(names_in(own if own is not None else claims.get("urn:zitadel:iam:org:project:roles")))
 
 
 class ZitadelDirectory(OidcDirectory):
@@ -67,6 +75,7 @@ class ZitadelDirectory(OidcDirectory):
             for_development=for_development,
         )
         self._organization_id = organization_id
+        self._project_id = project_id
         services = Services(self._outgoing, issuer)
         self._users = ZitadelUsers(services, project_id)
         self._groups = ZitadelGroups(services, self._users)
@@ -75,8 +84,14 @@ class ZitadelDirectory(OidcDirectory):
         token = access_token.reveal()
         if not await self._is_active(token, user_id):
             return Standing(active=False)
-        roles = await self._users.roles(token, user_id)
-        return Standing(roles=roles, groups=await self._groups.names_of(token, user_id))
+        return Standing(roles=await self._roles(token, user_id), groups=await self._groups.names_of(token, user_id))
+
+    async def _roles(self, token: str, user_id: UserId) -> frozenset[str]:
+        """By the authorization service; an instance without it tells them in the userinfo."""
+        try:
+            return await self._users.roles(token, user_id)
+        except ServiceMissing:
+            return roles_in(await self._flow.userinfo(token, user_id), self._project_id)
 
     async def _is_active(self, token: str, user_id: UserId) -> bool:
         try:
@@ -107,6 +122,6 @@ class ZitadelDirectory(OidcDirectory):
     async def change_members(self, access_token: str, group_id: GroupId, user_ids: list[UserId], add: bool, /) -> None:
         await self._groups.change(access_token, group_id, user_ids, add=add)
 
-    def _organization(self, claims: dict[str, Any]) -> str | None:
+    def _organization(self, claims: Json) -> str | None:
         found = claims.get(RESOURCE_OWNER)
         return found if isinstance(found, str) and found else self._organization_id

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import anyio
 
-from generalbots_api.backends.oidc.http import Json
+from generalbots_api.backends.oidc.http import NONSENSE
+from generalbots_api.backends.oidc.strict import Json
 from generalbots_api.backends.zitadel.calls import Services, instant, number, objects, text
+from generalbots_api.backends.zitadel.errors import Precondition, ServiceMissing, Taken
 from generalbots_api.backends.zitadel.users import ZitadelUsers
-from generalbots_api.errors import ApiError, BadGateway, Conflict, Forbidden, InvalidRequest, NotFound, Unavailable
+from generalbots_api.errors import ApiError, BadGateway, Conflict, Forbidden, NotFound, Unavailable
 from generalbots_api.groups.model import Group, GroupPage, GroupQuery, Member, MemberPage, NewGroup
 from generalbots_api.ids import GroupId, UserId
 
+log = logging.getLogger("generalbots_api.directory")
+
 SERVICE = "zitadel.group.v2.GroupService"
 LOOKUPS_AT_ONCE = 8
+LOOKUPS_TIMEOUT = 3.0  # seconds, for all of a page
+MAX_NAME_FILTER = 200  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +33,20 @@ class ZitadelGroups:
 
     async def create(self, access_token: str, organization_id: str | None, group: NewGroup) -> Group:
         """What was written, with the id and the time of the answer: reads lag behind writes."""
-        body: Json = {"organizationId": organization_id or "", "name": group.name}
+        if organization_id is None:
+            raise Unavailable("The Directory Service does not tell your organisation, where the group would be made")
+        body: Json = {"organizationId": organization_id, "name": group.name}
         if group.description:
             body["description"] = group.description
         try:
             made = await self.services.call(access_token, f"{SERVICE}/CreateGroup", body)
-        except NotFound:  # Zitadel's way to say: no permission
-            raise Forbidden("You may not make groups") from None
-        except Conflict:
+        except NotFound:
+            raise await self._not_allowed(access_token, "You may not make groups") from None
+        except Taken:
             raise Conflict("There is a group of this name", field="name") from None
         id = text(made, "id")
         if not id:
-            raise BadGateway("The Directory Service gave an answer that makes no sense")
+            raise BadGateway(NONSENSE)
         return Group(
             id=GroupId(id),
             name=group.name,
@@ -50,9 +59,13 @@ class ZitadelGroups:
         """One page by name. A member's own groups are few: they are read whole."""
         if query.member is not None:
             return await self._own_page(access_token, query.member, query)
-        pagination = {"offset": str(query.offset), "limit": query.limit, "asc": True}
-        body: Json = {"filters": _name_filter(query.search), "pagination": pagination}
-        body["sortingColumn"] = "FIELD_NAME_NAME"
+        if len(query.search) > MAX_NAME_FILTER:  # no name is that long
+            return GroupPage(groups=[], total=0)
+        body: Json = {
+            "filters": _name_filter(query.search),
+            "pagination": {"offset": str(query.offset), "limit": query.limit, "asc": True},
+            "sortingColumn": "FIELD_NAME_NAME",
+        }
         answer = await self.services.call(access_token, f"{SERVICE}/ListGroups", body)
         found = objects(answer, "groups")
         return GroupPage(
@@ -71,10 +84,8 @@ class ZitadelGroups:
         """The ids and names of a user's groups; none where Zitadel has no groups."""
         try:
             found = await self._groups_of(access_token, user_id)
-        except Unavailable as error:
-            if error.message.endswith("it is too old"):
-                return frozenset()
-            raise
+        except ServiceMissing:
+            return frozenset()
         return frozenset(name for one in found for name in (text(one, "id"), text(one, "name")) if name)
 
     async def _groups_of(self, access_token: str, user_id: UserId) -> list[Json]:
@@ -130,10 +141,18 @@ class ZitadelGroups:
         body: Json = {"id": id, "userIds": list(user_ids)}
         try:
             await self.services.call(access_token, f"{SERVICE}/{method}", body)
-        except InvalidRequest:  # failed_precondition: an unknown group or user
+        except Precondition:  # an unknown group or user
             raise NotFound("There is no such group or user") from None
-        except NotFound:  # Zitadel's way to say: no permission
-            raise Forbidden("You may not change the members of this group") from None
+        except NotFound:
+            raise await self._not_allowed(access_token, "You may not change the members of this group") from None
+
+    async def _not_allowed(self, access_token: str, message: str) -> ApiError:
+        """What 404 of a write means: no permission, or no such service, which a read tells apart."""
+        try:
+            await self.services.call(access_token, f"{SERVICE}/ListGroups", {"pagination": {"limit": 1}})
+        except ServiceMissing as error:
+            return error
+        return Forbidden(message)
 
     async def _exists(self, access_token: str, id: GroupId) -> bool:
         body = {"filters": [{"groupIds": {"ids": [id]}}]}
@@ -141,7 +160,7 @@ class ZitadelGroups:
         return any(text(one, "id") == id for one in objects(answer, "groups"))
 
     async def _emails(self, access_token: str, user_ids: Iterable[UserId]) -> dict[UserId, str]:
-        """The addresses that the caller may see, a few look-ups at a time."""
+        """The addresses that the caller may see, a few look-ups at a time; none is worth a long wait."""
         emails: dict[UserId, str] = {}
         bound = anyio.CapacityLimiter(LOOKUPS_AT_ONCE)
 
@@ -149,12 +168,13 @@ class ZitadelGroups:
             async with bound:
                 try:
                     emails[user_id] = (await self.users.profile(access_token, user_id)).email
-                except ApiError:
-                    return  # not for this caller to see
+                except ApiError as error:  # not for this caller to see, or not to be had now
+                    log.debug("directory.no_email", extra={"reason": error.message})
 
-        async with anyio.create_task_group() as tasks:
-            for user_id in user_ids:
-                tasks.start_soon(look_up, user_id)
+        with anyio.move_on_after(LOOKUPS_TIMEOUT):
+            async with anyio.create_task_group() as tasks:
+                for user_id in user_ids:
+                    tasks.start_soon(look_up, user_id)
         return emails
 
 

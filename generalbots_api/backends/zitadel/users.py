@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from generalbots_api.backends.oidc.http import Json
+from generalbots_api.backends.oidc.http import NONSENSE
+from generalbots_api.backends.oidc.strict import Json
 from generalbots_api.backends.zitadel.calls import Services, at, instant, objects, text
-from generalbots_api.errors import BadGateway, Conflict
+from generalbots_api.backends.zitadel.errors import Taken
+from generalbots_api.errors import BadGateway, Conflict, Forbidden, NotFound
 from generalbots_api.ids import UserId
 from generalbots_api.users.model import Profile, ProfileChange
 
@@ -31,8 +33,10 @@ class ZitadelUsers:
         before = await self.profile(access_token, user_id)
         try:
             await self.services.call(access_token, UPDATE_USER, update_of(user_id, change, before))
-        except Conflict:
+        except Taken:
             raise Conflict("This email address is taken", field="email") from None
+        except NotFound:  # Zitadel's way to say: no permission
+            raise Forbidden("You may not change this profile") from None
         is_new_email = change.email is not None and change.email != before.email
         return replace(
             before,
@@ -58,8 +62,8 @@ class ZitadelUsers:
 
     async def _user(self, access_token: str, user_id: UserId) -> Json:
         user = (await self.services.call(access_token, GET_USER, {"userId": user_id})).get("user")
-        if not isinstance(user, dict):
-            raise BadGateway("The Directory Service gave an answer that makes no sense")
+        if not isinstance(user, dict) or text(user, "userId") != user_id:
+            raise BadGateway(NONSENSE)
         return user
 
 
