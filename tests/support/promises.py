@@ -60,12 +60,19 @@ def check_error(answer: httpx2.Response, status: int, code: str) -> dict[str, An
 
 
 async def raw(
-    service: Service, method: str, path: str, headers: Headers = (), chunks: Sequence[bytes] = (), *, query: bytes = b""
+    service: Service,
+    method: str,
+    path: str,
+    headers: Headers = (),
+    chunks: Sequence[bytes] = (),
+    *,
+    query: bytes = b"",
+    client: tuple[str, int] | None = ("127.0.0.1", 50_000),
 ) -> httpx2.Response:
     """A request as no decent client sends it; `path` is decoded already, as servers do it."""
     scope: dict[str, Any] = {
         **{"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "scheme": "http", "root_path": ""},
-        **{"method": method, "path": path, "raw_path": b"", "query_string": query, "client": ("127.0.0.1", 50_000)},
+        **{"method": method, "path": path, "raw_path": b"", "query_string": query, "client": client},
         **{"server": ("127.0.0.1", 8080), "headers": [(b"host", b"127.0.0.1:8080"), *headers]},
     }
     incoming = iter([*({"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks)])
@@ -93,7 +100,7 @@ def with_denial(app: ASGIApp) -> ASGIApp:
     return wrapped
 
 
-async def refusal(service: Service, token: str, path: str = "/ws", **options: Any) -> httpx2.Response:
+async def refusal(service: Service, token: str | None, path: str = "/ws", **options: Any) -> httpx2.Response:
     """The response to a handshake that is refused."""
     service.app = with_denial(service.app)
     error: BaseException = AssertionError("the socket was let in")

@@ -64,8 +64,11 @@ class Service:
         return self.client(headers={"Authorization": f"Bearer {await self.token(username)}"})
 
     @asynccontextmanager
-    async def socket(self, token: str, path: str = "/ws", **options: Any) -> AsyncIterator[AsyncWebSocketSession]:
-        headers = {"Authorization": f"Bearer {token}", **options.pop("headers", {})}
+    async def socket(
+        self, token: str | None, path: str = "/ws", **options: Any
+    ) -> AsyncIterator[AsyncWebSocketSession]:
+        """A socket; `token` None: without an Authorization header."""
+        headers = {**({"Authorization": f"Bearer {token}"} if token is not None else {}), **options.pop("headers", {})}
         async with (
             httpx2.AsyncClient(transport=ASGIWebSocketTransport(app=self.app), base_url=BASE) as client,
             AsyncWebSocketClient(client, keepalive_ping_interval_seconds=None).connect(
