@@ -1,0 +1,1 @@
+"""Benchmarks: `python -m tests.bench` prints one table, measured beside the alternatives in one run."""

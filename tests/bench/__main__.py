@@ -1,0 +1,40 @@
+"""Runs every benchmark and prints the table."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+
+import anyio
+
+from tests.bench import in_process, limiter, servers, starting
+from tests.bench.table import Row, printed
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench")
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds: for a look, not for a figure")
+    parser.add_argument("--only", metavar="NAME", help="in-process, limiter, servers or starting")
+    options = parser.parse_args()
+    parts = {
+        "in-process": lambda: anyio.run(in_process.rows, options.quick),
+        "limiter": lambda: anyio.run(limiter.rows, options.quick),
+        "servers": lambda: servers.rows(quick=options.quick),
+        "starting": lambda: starting.rows(quick=options.quick),
+    }
+    found: list[Row] = []
+    for name, measure in parts.items():
+        if options.only in (None, name):
+            print(f"measuring: {name} …", file=sys.stderr, flush=True)
+            found += measure()
+    print(
+        f"CPython {platform.python_version()}, {os.cpu_count()} processors, {platform.machine()}; medians of one run\n"
+    )
+    print(printed(found))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
