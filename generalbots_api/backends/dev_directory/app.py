@@ -1,195 +1,91 @@
-"""`DevDirectory`: the provider as an ASGI app, and as a transport for the production client."""
+"""The directory as an ASGI app: its routes, and the headers of all answers."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from dataclasses import dataclass
 
-import httpx2
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.routing import Mount, Route
-from starlette.types import Receive, Scope, Send
+from starlette.datastructures import MutableHeaders
+from starlette.responses import HTMLResponse, PlainTextResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from generalbots_api.backends.dev_directory.authorize import AuthorizePages
-from generalbots_api.backends.dev_directory.endpoints import ProviderEndpoints
-from generalbots_api.backends.dev_directory.people import BUILT_IN, People, read_seed
-from generalbots_api.backends.dev_directory.services import ZitadelServices
-from generalbots_api.backends.dev_directory.state import LOOPBACK, State
-from generalbots_api.backends.dev_directory.tokens import SigningKeys, Tokens, signer_for
-from generalbots_api.clock import Clock, SystemClock
+from generalbots_api.backends.dev_directory import discovery
+from generalbots_api.backends.dev_directory.authorize import LOGIN_PATH, Authorization
+from generalbots_api.backends.dev_directory.client import is_loopback, plain_parts
+from generalbots_api.backends.dev_directory.core import Core
+from generalbots_api.backends.dev_directory.grants import TokenEndpoint
+from generalbots_api.backends.dev_directory.login_form import LoginForms
+from generalbots_api.backends.dev_directory.logout import BackChannel, LogoutEndpoint
+from generalbots_api.backends.dev_directory.services import Services
+from generalbots_api.backends.dev_directory.services_groups import GroupService, all_methods
+from generalbots_api.backends.dev_directory.services_roles import AuthorizationService
+from generalbots_api.backends.dev_directory.services_users import UserService
+from generalbots_api.backends.dev_directory.token_uses import TokenUses
 
-LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
+CACHEABLE = (discovery.PATH, discovery.KEYS)
+NOT_LOCAL = "The development directory answers on this machine only: use localhost\n"
 
 
-class DevDirectory:
-    """A provider for one client, on loopback.
+def starlette_app(core: Core, forms: LoginForms, back_channel: BackChannel) -> Starlette:
+    own, pages, uses = discovery.Discovery(core), Authorization(core, forms), TokenUses(core)
+    methods = all_methods(service(core).methods() for service in (UserService, AuthorizationService, GroupService))
+    logout = LogoutEndpoint(core, back_channel)
+    app = Starlette(
+        routes=[
+            Route(discovery.PATH, own.metadata),
+            Route(discovery.KEYS, own.keys),
+            Route(discovery.AUTHORIZE, pages.authorize, methods=["GET", "POST"]),
+            Route(LOGIN_PATH, pages.log_in, methods=["POST"]),
+            Route(discovery.TOKEN, TokenEndpoint(core).token, methods=["POST"]),
+            Route(discovery.REVOKE, uses.revoke, methods=["POST"]),
+            Route(discovery.INTROSPECT, uses.introspect, methods=["POST"]),
+            Route(discovery.USERINFO, uses.userinfo, methods=["GET", "POST"]),
+            Route(discovery.END_SESSION, logout.end_session, methods=["GET", "POST"]),
+            Route("/{service}/{method}", Services(core, methods).call, methods=["POST"]),
+        ]
+    )
+    app.router.redirect_slashes = False
+    return app
 
-    Served at the path of its issuer (`Mount("/dev-directory", app=dev)`), and
-    reached in process by `transport()`. Tokens outlive a restart with the same
-    `secret_keys`; changes to users and groups do not.
 
-    Raises:
-        ValueError: the issuer is not on loopback, or the users file is wrong.
-    """
+@dataclass(slots=True)
+class Front:
+    """Before the routes: may be down, speaks only to this machine, keeps answers out of caches."""
 
-    def __init__(
-        self,
-        issuer: str,
-        *,
-        secret_keys: Sequence[str | bytes],
-        users_file: str | Path | None = None,
-        client_id: str = "generalbots",
-        project_id: str = "100000000000000002",
-        redirect_uris: Sequence[str] | None = None,
-        backchannel_logout_uri: str | None = None,
-        clock: Clock | None = None,
-    ) -> None:
-        if urlsplit(issuer).hostname not in LOOPBACK:
-            raise ValueError(f"issuer: the development directory stays on loopback, not {issuer!r}")
-        clock = clock or SystemClock()
-        keys = [key if isinstance(key, bytes) else key.encode() for key in secret_keys]
-        secret = hmac.digest(keys[-1], b"generalbots_api dev directory client", hashlib.sha256).hex()
-        seed = read_seed(Path(users_file)) if users_file is not None else BUILT_IN
-        self._state = State(
-            issuer=issuer,
-            client_id=client_id,
-            client_secret=secret,
-            project_id=project_id,
-            redirect_uris=redirect_uris,
-            backchannel_logout_uri=backchannel_logout_uri,
-            people=People(seed, clock.now()),
-            tokens=Tokens(signer_for(keys, "token"), clock),
-            keys=SigningKeys(),
-            cookies=signer_for(keys, "cookie"),
-            clock=clock,
-        )
-        self._app = Starlette(routes=self._routes())
-
-    @property
-    def issuer(self) -> str:
-        return self._state.issuer
-
-    @property
-    def client_id(self) -> str:
-        return self._state.client_id
-
-    @property
-    def client_secret(self) -> str:
-        return self._state.client_secret
-
-    @property
-    def project_id(self) -> str:
-        return self._state.project_id
-
-    @property
-    def usernames(self) -> list[str]:
-        return [user.username for user in self._state.people.users.values()]
+    app: ASGIApp
+    is_down: bool = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._state.is_down and scope["type"] == "http":
-            await HTMLResponse("<h1>Service Unavailable</h1>", 503)(scope, receive, send)
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
             return
-        await self._app(scope, receive, send)
+        send = with_headers(scope, send)
+        if self.is_down:
+            await HTMLResponse("<h1>503 Service Unavailable</h1>", 503)(scope, receive, send)
+        elif not has_local_host(scope):
+            await PlainTextResponse(NOT_LOCAL, 400)(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
 
-    def transport(self) -> httpx2.AsyncBaseTransport:
-        """Reaches the directory at its issuer's URLs without a socket."""
-        path = urlsplit(self.issuer).path.rstrip("/")
-        return httpx2.ASGITransport(app=Starlette(routes=[Mount(path, app=self)]))
 
-    def user_id(self, username: str) -> str:
-        return self._state.people.named(username).id
+def has_local_host(scope: Scope) -> bool:
+    """Against pages elsewhere that rebind their own name to this machine."""
+    hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+    parts = [plain_parts(f"http://{host}/") for host in hosts]
+    return all(one is not None and is_loopback(one.hostname or "") for one in parts)
 
-    def rotate_key(self) -> None:
-        """Sign id tokens with a new key from now on."""
-        self._state.keys.rotate()
 
-    def set_roles(self, username: str, roles: Sequence[str]) -> None:
-        self._state.people.named(username).roles = set(roles)
+def with_headers(scope: Scope, send: Send) -> Send:
+    is_cacheable = scope["path"].removeprefix(scope.get("root_path", "")) in CACHEABLE
 
-    def set_active(self, username: str, *, is_active: bool) -> None:
-        self._state.people.named(username).is_active = is_active
+    async def wrapped(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers["X-Content-Type-Options"] = "nosniff"
+            if not is_cacheable:
+                headers["Cache-Control"] = "no-store"
+                headers["Pragma"] = "no-cache"
+        await send(message)
 
-    def set_down(self, is_down: bool) -> None:
-        """Answer everything with 503 and a page, as a proxy in front of a dead service does."""
-        self._state.is_down = is_down
-
-    def logout_token(self, username: str, sid: str | None = None, **claims: Any) -> str:
-        """A logout token for a user, as the provider sends it to the back channel."""
-        now = int(self._state.clock.unix())
-        token = {
-            "iss": self.issuer,
-            "aud": [self.client_id],
-            "iat": now,
-            "exp": now + 120,
-            "jti": hashlib.sha256(f"{username}{sid}{now}{len(claims)}".encode()).hexdigest(),
-            "sub": self.user_id(username),
-            "events": {LOGOUT_EVENT: {}},
-            **({"sid": sid} if sid else {}),
-            **claims,
-        }
-        return self._state.keys.sign(token, "logout+jwt")
-
-    async def end_sessions_of(self, username: str, transport: httpx2.AsyncBaseTransport | None = None) -> int:
-        """End a user's sessions from the provider's side and tell the client by the back channel.
-
-        Returns the client's status. Raises ValueError without a back-channel address.
-        """
-        uri = self._state.backchannel_logout_uri
-        if uri is None:
-            raise ValueError("backchannel_logout_uri is not set")
-        async with httpx2.AsyncClient(transport=transport, trust_env=False, timeout=5) as client:
-            response = await client.post(uri, data={"logout_token": self.logout_token(username)})
-        return response.status_code
-
-    def _routes(self) -> list[Route]:
-        pages, provider = AuthorizePages(self._state), ProviderEndpoints(self._state)
-        services = ZitadelServices(self._state)
-        return [
-            Route("/.well-known/openid-configuration", self._discovery),
-            Route("/oauth/v2/authorize", pages.authorize),
-            Route("/login", pages.log_in, methods=["POST"]),
-            Route("/oauth/v2/token", provider.token, methods=["POST"]),
-            Route("/oauth/v2/keys", self._jwks),
-            Route("/oauth/v2/revoke", provider.revoke, methods=["POST"]),
-            Route("/oauth/v2/introspect", provider.introspect, methods=["POST"]),
-            Route("/oidc/v1/userinfo", provider.userinfo, methods=["GET", "POST"]),
-            Route("/oidc/v1/end_session", provider.end_session, methods=["GET", "POST"]),
-            Route("/logged-out", self._logged_out),
-            Route("/{service}/{method}", services.call, methods=["POST"]),
-        ]
-
-    async def _discovery(self, request: Request) -> Response:
-        base = self.issuer
-        return JSONResponse(
-            {
-                "issuer": base,
-                "authorization_endpoint": f"{base}/oauth/v2/authorize",
-                "token_endpoint": f"{base}/oauth/v2/token",
-                "jwks_uri": f"{base}/oauth/v2/keys",
-                "userinfo_endpoint": f"{base}/oidc/v1/userinfo",
-                "revocation_endpoint": f"{base}/oauth/v2/revoke",
-                "introspection_endpoint": f"{base}/oauth/v2/introspect",
-                "end_session_endpoint": f"{base}/oidc/v1/end_session",
-                "response_types_supported": ["code"],
-                "grant_types_supported": ["authorization_code", "refresh_token"],
-                "subject_types_supported": ["public"],
-                "scopes_supported": ["openid", "profile", "email", "offline_access"],
-                "id_token_signing_alg_values_supported": ["RS256"],
-                "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
-                "code_challenge_methods_supported": ["S256"],
-                "backchannel_logout_supported": True,
-                "backchannel_logout_session_supported": True,
-            }
-        )
-
-    async def _jwks(self, request: Request) -> Response:
-        return JSONResponse({"keys": self._state.keys.published()})
-
-    async def _logged_out(self, request: Request) -> Response:
-        return HTMLResponse("<!doctype html><title>Logged out</title><p>You are logged out.</p>")
+    return wrapped

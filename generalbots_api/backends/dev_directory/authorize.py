@@ -1,145 +1,110 @@
-"""Authorization endpoint and login form: OIDC Core 3.1.2, PKCE demanded (RFC 7636)."""
+"""Authorization endpoint and login: OIDC Core 3.1.2."""
 
 from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlencode
 
-from itsdangerous import BadSignature
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from generalbots_api.backends.dev_directory.forms import form_of
+from generalbots_api.backends.dev_directory.asking import Asked, answer_address, asked_of, state_of
+from generalbots_api.backends.dev_directory.core import Core
+from generalbots_api.backends.dev_directory.errors import AuthorizationError, OAuthError, ShownError
+from generalbots_api.backends.dev_directory.forms import form_of, pairs_of
+from generalbots_api.backends.dev_directory.login_form import LoginForms
 from generalbots_api.backends.dev_directory.pages import error_page, login_page
-from generalbots_api.backends.dev_directory.people import User
-from generalbots_api.backends.dev_directory.state import CODE_LIFETIME, Code, State
+from generalbots_api.backends.dev_directory.sessions import BrowserSession
+from generalbots_api.backends.dev_directory.tokens import Login
 
-SESSION_COOKIE = "gb_dev_directory"
-FORM_COOKIE = "gb_dev_form"
-CHALLENGE_LENGTH = 43
-SESSION_LIFETIME = 43_200  # seconds
-
-
-class Wrong(Exception):
-    """An error that is told to the client by a redirect: RFC 6749, section 4.1.2.1."""
-
-    def __init__(self, code: str, description: str) -> None:
-        super().__init__(description)
-        self.code = code
-        self.description = description
+LOGIN_PATH = "/login"
 
 
 @dataclass(frozen=True, slots=True)
-class AuthorizePages:
-    state: State
+class Authorization:
+    core: Core
+    forms: LoginForms
 
     async def authorize(self, request: Request) -> Response:
-        """Show the login form, or go on at once for a browser that is logged in."""
-        asked = dict(request.query_params)
-        if len(asked) != len(request.query_params.multi_items()):
-            return self._error("A parameter comes twice.")
-        if asked.get("client_id") != self.state.client_id:
-            return self._error("This application is not known here.")
-        if not self.state.is_redirect_uri(asked.get("redirect_uri", "")):
-            return self._error("This address to return to is not allowed.")
+        """Show the form, or go on at once for a browser that is logged in; errors by redirect once that is safe."""
         try:
-            check_request(asked)
-            return self._go_on(request, asked)
-        except Wrong as error:
-            return back(asked, {"error": error.code, "error_description": error.description})
-
-    def _go_on(self, request: Request, asked: dict[str, str]) -> Response:
-        prompt = asked.get("prompt", "").split()
-        session = self.session(request)
-        if session is not None and "login" not in prompt and not self._is_too_old(session, asked):
-            user = self.state.people.users[session["user"]]
-            return self._granted(asked, user, int(session["at"]))
-        if "none" in prompt:
-            raise Wrong("login_required", "The user is not logged in")
-        return self._form(request, asked, None)
-
-    def _is_too_old(self, session: dict[str, Any], asked: dict[str, str]) -> bool:
-        max_age = asked.get("max_age", "")
-        return max_age.isdigit() and self.state.clock.unix() - session["at"] > int(max_age)
+            pairs = request.query_params.multi_items() if request.method != "POST" else await pairs_of(request)
+            redirect_uri = answer_address(pairs, self.core.client)
+        except (ShownError, OAuthError) as error:
+            return shown(error)
+        try:
+            return self._go_on(request, asked_of(pairs, redirect_uri))
+        except AuthorizationError as error:
+            answer = {"error": error.code, "error_description": error.description}
+            return back(redirect_uri, answer, state_of(pairs), 302)
 
     async def log_in(self, request: Request) -> Response:
-        """Take the form: a token of its own keeps other sites from sending it."""
-        form = await form_of(request)
-        asked = self._asked(form.get("form", ""), request.cookies.get(FORM_COOKIE))
-        if asked is None:
-            return self._error("This form is too old, or was not made for this browser. Begin the login again.", 403)
-        user = self.state.people.log_in(form.get("username", ""), form.get("password", ""))
+        """Take the form."""
+        try:
+            fields = await form_of(request)
+            asked = self.forms.asked(request, fields.get("form", ""))
+        except (ShownError, OAuthError) as error:
+            return shown(error)
+        username = fields.get("username", "")
+        user = self.core.people.log_in(username, fields.get("password", ""))
         if user is None:
-            return self._form(request, asked, "Username or password is wrong.")
-        now = int(self.state.clock.unix())
-        response = self._granted(asked, user, now)
-        session = self.state.cookies.dumps({"user": user.id, "at": now})
-        path = request.scope.get("root_path") or "/"
-        response.set_cookie(SESSION_COOKIE, str(session), path=path, httponly=True, samesite="lax")
-        response.delete_cookie(FORM_COOKIE, path=path)
+            return self._form(request, asked, username=username[:200], error="Username or password is wrong.")
+        session = self.core.sessions.begun(user, self.core.sessions.of(request))
+        response = self._granted(asked, session, 303)
+        self.core.sessions.put(response, session)
         return response
 
-    def session(self, request: Request) -> dict[str, Any] | None:
-        """Who is logged in at the directory itself, by its cookie."""
-        try:
-            session: dict[str, Any] = self.state.cookies.loads(request.cookies.get(SESSION_COOKIE, ""))
-            user = self.state.people.users.get(session["user"])
-            is_fresh = 0 <= self.state.clock.unix() - session["at"] < SESSION_LIFETIME
-        except (BadSignature, KeyError, TypeError):
-            return None
-        return session if user is not None and user.is_active and is_fresh else None
+    def _go_on(self, request: Request, asked: Asked) -> Response:
+        session = self.core.sessions.of(request)
+        if session is not None and self._is_enough(session, asked):
+            return self._granted(asked, session, 302)
+        if "none" in asked.prompt:
+            raise AuthorizationError("login_required", "the user is not logged in")
+        return self._form(request, asked, username=asked.login_hint)
 
-    def _granted(self, asked: dict[str, str], user: User, auth_unix: int) -> Response:
-        code = Code(
-            user_id=user.id,
-            redirect_uri=asked["redirect_uri"],
-            challenge=asked["code_challenge"],
-            nonce=asked.get("nonce"),
-            scopes=asked["scope"].split(),
+    def _is_enough(self, session: BrowserSession, asked: Asked) -> bool:
+        """Whether no password is needed."""
+        if not {"login", "select_account"}.isdisjoint(asked.prompt):
+            return False
+        age = self.core.clock.unix() - session.auth_unix
+        return asked.max_age is None or age < asked.max_age
+
+    def _granted(self, asked: Asked, session: BrowserSession, status: int) -> Response:
+        login = Login(
+            user_id=session.user_id,
+            client_id=self.core.client.id,
+            session=session.id,
             family=secrets.token_hex(12),
-            auth_unix=auth_unix,
-            expires_unix=self.state.clock.unix() + CODE_LIFETIME,
+            auth_unix=session.auth_unix,
+            generation=session.generation,
+            scopes=asked.scopes,
         )
-        return back(asked, {"code": self.state.new_code(code)})
+        code = self.core.codes.new(login, redirect_uri=asked.redirect_uri, challenge=asked.challenge, nonce=asked.nonce)
+        return back(asked.redirect_uri, {"code": code}, asked.state, status)
 
-    def _form(self, request: Request, asked: dict[str, str], error: str | None) -> Response:
-        browser = request.cookies.get(FORM_COOKIE) or secrets.token_hex(16)
-        token = str(self.state.cookies.dumps({"asked": asked, "browser": browser, "at": self.state.clock.unix()}))
-        users = self.state.people.users.values()
-        page = login_page(f"{self.state.issuer}/login", token, users, error, secrets.token_hex(12))
-        path = request.scope.get("root_path") or "/"
-        page.set_cookie(FORM_COOKIE, browser, path=path, httponly=True, samesite="lax")
-        return page
-
-    def _asked(self, token: str, browser: str | None) -> dict[str, str] | None:
-        try:
-            form = self.state.cookies.loads(token)
-            is_ours = browser is not None and secrets.compare_digest(str(form["browser"]), browser)
-            is_fresh = 0 <= self.state.clock.unix() - form["at"] < 3_600
-        except (BadSignature, KeyError, TypeError):
-            return None
-        asked: dict[str, str] = form["asked"]
-        return asked if is_ours and is_fresh else None
-
-    def _error(self, message: str, status: int = 400) -> Response:
-        page = error_page(message, secrets.token_hex(12))
-        page.status_code = status
+    def _form(self, request: Request, asked: Asked, *, username: str, error: str | None = None) -> Response:
+        browser = self.forms.browser_of(request)
+        page = login_page(
+            action=self.core.path + LOGIN_PATH,
+            form_token=self.forms.token(asked, browser),
+            users=self.core.people.users.values(),
+            username=username,
+            error=error,
+        )
+        self.forms.remember(page, browser)
         return page
 
 
-def check_request(asked: dict[str, str]) -> None:
-    if asked.get("response_type") != "code":
-        raise Wrong("unsupported_response_type", "Only the code flow is supported")
-    if "openid" not in asked.get("scope", "").split():
-        raise Wrong("invalid_scope", "The scope openid is missing")
-    if asked.get("code_challenge_method") != "S256" or len(asked.get("code_challenge", "")) != CHALLENGE_LENGTH:
-        raise Wrong("invalid_request", "PKCE with S256 is required")
+def back(redirect_uri: str, answer: dict[str, str], state: str | None, status: int) -> Response:
+    """To the client, with its state. 303 after a form, so that the browser comes with GET."""
+    query = urlencode({**answer, **({"state": state} if state is not None else {})})
+    separator = "&" if "?" in redirect_uri else "?"
+    return RedirectResponse(f"{redirect_uri}{separator}{query}", status, headers={"Referrer-Policy": "no-referrer"})
 
 
-def back(asked: dict[str, str], answer: dict[str, str]) -> Response:
-    """To the client, with its state."""
-    query = {**answer, **({"state": asked["state"]} if "state" in asked else {})}
-    url = f"{asked['redirect_uri']}?{urlencode(query)}"
-    return RedirectResponse(url, 302, headers={"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
+def shown(error: ShownError | OAuthError) -> Response:
+    message = (
+        error.message if isinstance(error, ShownError) else f"Something about the form is wrong: {error.description}."
+    )
+    return error_page(message, error.status)

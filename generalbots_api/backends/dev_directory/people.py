@@ -1,164 +1,170 @@
-"""Users, roles and groups of the development directory, in memory.
-
-The TOML file has the same three parts as the built-in seed:
-
-    [[users]]
-    username = "alice"
-    password = "alice"          # default: the username
-    first_name = "Alice"        # also last_name, email, id (digits)
-    roles = ["user"]
-
-    [[groups]]
-    name = "staff"              # also description, id (digits)
-    members = ["alice"]         # usernames
-"""
+"""Users, roles and groups, in memory: what changes while the directory runs is lost with the process."""
 
 from __future__ import annotations
 
-import tomllib
+import hashlib
+import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import count
-from pathlib import Path
 
-import msgspec
+from generalbots_api.backends.dev_directory.seed import GroupSeed, Seed, UserSeed
 
 ORGANIZATION_ID = "100000000000000001"
-FIRST_USER_ID = 200000000000000001
-FIRST_GROUP_ID = 300000000000000001
-
-
-class UserSeed(msgspec.Struct, forbid_unknown_fields=True):
-    username: str
-    password: str | None = None
-    id: str | None = None
-    first_name: str = ""
-    last_name: str = ""
-    email: str | None = None
-    roles: list[str] = []
-
-
-class GroupSeed(msgspec.Struct, forbid_unknown_fields=True):
-    name: str
-    id: str | None = None
-    description: str = ""
-    members: list[str] = []
-
-
-class Seed(msgspec.Struct, forbid_unknown_fields=True):
-    users: list[UserSeed]
-    groups: list[GroupSeed] = []
-
-
-BUILT_IN = Seed(
-    [
-        UserSeed("admin", first_name="Ada", last_name="Admin", roles=["admin"]),
-        UserSeed("alice", first_name="Alice", last_name="Liddell", roles=["user"]),
-        UserSeed("bob", first_name="Bob", last_name="Builder"),
-    ],
-    [GroupSeed("staff", description="People who work here", members=["alice"])],
-)
+ORGANIZATION_NAME = "General Bots"
+DOMAIN = "generalbots.example"
+ADMIN_ROLE = "admin"  # of the project; it may write groups and see everyone
+MAX_GROUPS = 10_000
 
 
 @dataclass(slots=True, kw_only=True)
 class User:
-    id: str
+    id: str  # digits
     username: str
     password: str
     first_name: str
     last_name: str
+    display_name: str
     email: str
     created_at: datetime
-    is_email_verified: bool = True
-    is_active: bool = True
-    roles: set[str] = field(default_factory=set)
+    changed_at: datetime
+    is_email_verified: bool
+    is_active: bool
+    roles: set[str]
+    email_code: str | None = None  # sent to a new address, which nobody has confirmed yet
 
     @property
-    def display_name(self) -> str:
-        return f"{self.first_name} {self.last_name}".strip() or self.username
+    def is_admin(self) -> bool:
+        return ADMIN_ROLE in self.roles
 
 
 @dataclass(slots=True, kw_only=True)
 class Group:
-    id: str
+    id: str  # digits
     name: str
     description: str
     created_at: datetime
+    changed_at: datetime
     members: dict[str, datetime] = field(default_factory=dict)  # user id -> since when
 
 
 class People:
-    """Everyone the directory knows. What changes while it runs is lost with the process.
+    """Everyone the directory knows.
 
     Raises:
-        ValueError: the seed contradicts itself; the message names the entry.
+        ValueError: the seed contradicts itself; the message names the field.
     """
 
     def __init__(self, seed: Seed, now: datetime) -> None:
         self.users: dict[str, User] = {}
         self.groups: dict[str, Group] = {}
-        user_ids, self._group_ids = count(FIRST_USER_ID), count(FIRST_GROUP_ID)
-        for user in seed.users:
-            self._add_user(user, user.id or str(next(user_ids)), now)
-        for group in seed.groups:
+        for number, user in enumerate(seed.users):
+            _in_field(f"users[{number}]", self._user_problem(user))
+            self._add_user(user, now)
+        for number, group in enumerate(seed.groups):
+            _in_field(f"groups[{number}]", self._group_problem(group))
             made = self.add_group(group.name, group.description, now, id=group.id)
-            for username in group.members:
-                made.members[self.named(username).id] = now
+            made.members = {self.named(username).id: now for username in group.members}
 
     def named(self, username: str) -> User:
         """Raises:
         ValueError: there is no such user.
         """
-        found = next((user for user in self.users.values() if user.username == username), None)
+        found = self.find(username)
         if found is None:
             raise ValueError(f"there is no user {username!r}")
         return found
 
-    def log_in(self, username: str, password: str) -> User | None:
-        found = next((user for user in self.users.values() if user.username == username), None)
-        return found if found and found.is_active and found.password == password else None
+    def find(self, username: str) -> User | None:
+        wanted = username.strip().casefold()
+        return next((user for user in self.users.values() if user.username.casefold() == wanted), None)
 
-    def has_email(self, email: str, but: User) -> bool:
+    def active(self, user_id: str) -> User | None:
+        user = self.users.get(user_id)
+        return user if user is not None and user.is_active else None
+
+    def log_in(self, username: str, password: str) -> User | None:
+        """The active user whose password it is."""
+        user = self.find(username)
+        is_right = secrets.compare_digest((user.password if user else "").encode(), password.encode())
+        return user if user is not None and is_right and user.is_active else None
+
+    def has_email(self, email: str, *, but: User | None = None) -> bool:
         return any(one.email.casefold() == email.casefold() for one in self.users.values() if one is not but)
 
     def has_group(self, name: str) -> bool:
         return any(group.name.casefold() == name.casefold() for group in self.groups.values())
 
     def add_group(self, name: str, description: str, now: datetime, *, id: str | None = None) -> Group:
-        """Raises:
-        ValueError: there is a group of this name.
-        """
-        if self.has_group(name):
-            raise ValueError(f"there are two groups named {name!r}")
-        group = Group(id=id or str(next(self._group_ids)), name=name, description=description, created_at=now)
-        self.groups[group.id] = group
-        return group
+        """The name must be new: ask `has_group` before."""
+        id = id or self._new_id("group", name)
+        self.groups[id] = Group(id=id, name=name, description=description, created_at=now, changed_at=now)
+        return self.groups[id]
 
     def groups_seen_by(self, user: User) -> Iterable[Group]:
-        """An admin sees all, everyone else his own."""
-        return [one for one in self.groups.values() if "admin" in user.roles or user.id in one.members]
+        """An admin sees all, everyone else those that he is a member of."""
+        return [one for one in self.groups.values() if user.is_admin or user.id in one.members]
 
-    def _add_user(self, seed: UserSeed, id: str, now: datetime) -> None:
-        if not id.isdigit() or id in self.users or any(one.username == seed.username for one in self.users.values()):
-            raise ValueError(f"user {seed.username!r}: the id must be digits, and id and username must be new")
+    def _add_user(self, seed: UserSeed, now: datetime) -> None:
+        id = seed.id or self._new_id("user", seed.username)
+        first_name = seed.first_name or seed.username.capitalize()
         self.users[id] = User(
             id=id,
             username=seed.username,
             password=seed.password or seed.username,
-            first_name=seed.first_name or seed.username.capitalize(),
+            first_name=first_name,
             last_name=seed.last_name,
-            email=seed.email or f"{seed.username}@generalbots.example",
+            display_name=seed.display_name or f"{first_name} {seed.last_name}".strip(),
+            email=seed.email or default_email(seed.username),
             created_at=now,
+            changed_at=now,
+            is_email_verified=seed.email_verified,
+            is_active=seed.active,
             roles=set(seed.roles),
         )
 
+    def _new_id(self, kind: str, name: str) -> str:
+        """Like Zitadel's, and the same after a restart, wherever in the file the name stands."""
+        number = int.from_bytes(hashlib.sha256(f"{kind} {name.casefold()}".encode()).digest()[:8], "big")
+        id = 100_000_000_000_000_000 + number % 900_000_000_000_000_000
+        while str(id) in self.users or str(id) in self.groups:
+            id += 1
+        return str(id)
 
-def read_seed(path: Path) -> Seed:
-    """Raises:
-    ValueError: it cannot be read; the message names the file and the field.
-    """
-    try:
-        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Seed)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise ValueError(f"{path}: {error}") from None
+    def _user_problem(self, seed: UserSeed) -> tuple[str, str] | None:
+        if not seed.username.strip() or seed.username != seed.username.strip():
+            return "username", "must not be empty, nor begin or end with a space"
+        if self.find(seed.username) is not None:
+            return "username", f"{seed.username!r} is there twice"
+        if not all(seed.roles):
+            return "roles", "must not be empty texts"
+        email = seed.email or default_email(seed.username)
+        if "@" not in email or self.has_email(email):
+            return "email", f"{email!r} is no address, or is there twice"
+        return self._id_problem(seed.id)
+
+    def _group_problem(self, seed: GroupSeed) -> tuple[str, str] | None:
+        if not 1 <= len(seed.name.strip()) <= 200:
+            return "name", "must have 1 to 200 characters"
+        if self.has_group(seed.name):
+            return "name", f"{seed.name!r} is there twice"
+        unknown = [username for username in seed.members if self.find(username) is None]
+        if unknown:
+            return "members", f"there is no user {unknown[0]!r}"
+        return self._id_problem(seed.id)
+
+    def _id_problem(self, id: str | None) -> tuple[str, str] | None:
+        if id is None:
+            return None
+        is_new = id not in self.users and id not in self.groups
+        is_good = id.isascii() and id.isdigit() and len(id) <= 20 and is_new
+        return None if is_good else ("id", f"{id!r} is not up to 20 digits, or is there twice")
+
+
+def default_email(username: str) -> str:
+    return username if "@" in username else f"{username}@{DOMAIN}"
+
+
+def _in_field(entry: str, problem: tuple[str, str] | None) -> None:
+    if problem is not None:
+        raise ValueError(f"{entry}.{problem[0]}: {problem[1]}")
