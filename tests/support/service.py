@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import httpx2
@@ -16,6 +17,7 @@ from starlette.types import ASGIApp
 
 from generalbots_api import BotAccess, BotInfo, EchoBot, GeneralBots, Settings
 from generalbots_api.backends.dev_directory import DevDirectory
+from generalbots_api.backends.dev_directory.tokens import SigningKeys
 from generalbots_api.backends.memory import MemoryStorage
 from generalbots_api.backends.zitadel import ZitadelDirectory
 from generalbots_api.storage import Storage
@@ -90,6 +92,7 @@ async def running_service(
     clock = clock or ManualClock()
     storage = storage or MemoryStorage()
     dev = DevDirectory(f"{BASE}/dev-directory", secret_keys=[KEY], clock=clock)
+    dev._state.keys._keys = [first_key()]
     gb = GeneralBots(
         Settings(**{"secret_keys": [KEY], **(settings or {})}),
         storage=storage,
@@ -109,6 +112,12 @@ async def running_service(
     app = Starlette(routes=[Mount("/dev-directory", app=dev), Mount("/", app=gb)])
     async with gb.lifespan():
         yield Service(gb, dev, clock, app, storage)
+
+
+@cache
+def first_key() -> Any:
+    """One for all directories of the tests: making it takes longer than most tests."""
+    return SigningKeys().newest
 
 
 async def log_in(client: httpx2.AsyncClient, username: str, path: str = "/auth/login") -> httpx2.Response:
