@@ -17,7 +17,6 @@ from starlette.types import ASGIApp
 
 from generalbots_api import BotAccess, BotInfo, EchoBot, GeneralBots, Settings
 from generalbots_api.backends.dev_directory import DevDirectory
-from generalbots_api.backends.dev_directory.tokens import SigningKeys
 from generalbots_api.backends.memory import MemoryStorage
 from generalbots_api.backends.zitadel import ZitadelDirectory
 from generalbots_api.storage import Storage
@@ -92,7 +91,7 @@ async def running_service(
     clock = clock or ManualClock()
     storage = storage or MemoryStorage()
     dev = DevDirectory(f"{BASE}/dev-directory", secret_keys=[KEY], clock=clock)
-    dev._state.keys._keys = [first_key()]
+    dev._state.keys._keys = [first_key(type(dev._state.keys))]
     gb = GeneralBots(
         Settings(**{"secret_keys": [KEY], **(settings or {})}),
         storage=storage,
@@ -115,9 +114,9 @@ async def running_service(
 
 
 @cache
-def first_key() -> Any:
+def first_key(signing_keys: Any) -> Any:
     """One for all directories of the tests: making it takes longer than most tests."""
-    return SigningKeys().newest
+    return signing_keys().newest
 
 
 async def log_in(client: httpx2.AsyncClient, username: str, path: str = "/auth/login") -> httpx2.Response:
