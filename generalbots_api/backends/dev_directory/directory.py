@@ -61,7 +61,7 @@ class DevDirectory:
         clock = clock or SystemClock()
         signers = Signers.of(secret_keys, checked_issuer(issuer))
         secret = client_secret if client_secret is not None else signers.client_secret()
-        self._core = core_of(
+        self._state = core_of(
             issuer,
             signers=signers,
             client=client_of(client_id, secret, redirect_uris, backchannel_logout_uri),
@@ -70,60 +70,60 @@ class DevDirectory:
             keys=SigningKeys(signing_key),
             clock=clock,
         )
-        self._back_channel = BackChannel(self._core, backchannel_transport)
+        self._back_channel = BackChannel(self._state, backchannel_transport)
         forms = LoginForms(signers.new("form"), Cookies(issuer), clock)
-        self._front = Front(starlette_app(self._core, forms, self._back_channel))
+        self._front = Front(starlette_app(self._state, forms, self._back_channel))
 
     @property
     def issuer(self) -> str:
-        return self._core.issuer
+        return self._state.issuer
 
     @property
     def client_id(self) -> str:
-        return self._core.client.id
+        return self._state.client.id
 
     @property
     def client_secret(self) -> str:
-        return self._core.client.secret
+        return self._state.client.secret
 
     @property
     def project_id(self) -> str:
-        return self._core.project_id
+        return self._state.project_id
 
     @property
     def usernames(self) -> list[str]:
         """In the order of the seed."""
-        return [user.username for user in self._core.people.users.values()]
+        return [user.username for user in self._state.people.users.values()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._front(scope, receive, send)
 
     def transport(self) -> httpx2.AsyncBaseTransport:
         """Reaches the directory at its issuer's URLs without a socket."""
-        return httpx2.ASGITransport(app=Starlette(routes=[Mount(self._core.path, app=self)]))
+        return httpx2.ASGITransport(app=Starlette(routes=[Mount(self._state.path, app=self)]))
 
     def user_id(self, username: str) -> str:
         """Raises:
         ValueError: there is no such user; so in all methods that take a username.
         """
-        return self._core.people.named(username).id
+        return self._state.people.named(username).id
 
     def email_code(self, username: str) -> str | None:
         """What was sent to a new address that is not confirmed; no mail ever leaves."""
-        return self._core.people.named(username).email_code
+        return self._state.people.named(username).email_code
 
     def set_roles(self, username: str, roles: Sequence[str]) -> None:
-        self._core.people.named(username).roles = set(roles)
+        self._state.people.named(username).roles = set(roles)
 
     def activate(self, username: str) -> None:
         """He may log in again; what he had before stays ended."""
-        self._core.people.named(username).is_active = True
+        self._state.people.named(username).is_active = True
 
     def deactivate(self, username: str) -> None:
         """He cannot log in, and his tokens and browser sessions end for good."""
-        user = self._core.people.named(username)
+        user = self._state.people.named(username)
         user.is_active = False
-        self._core.lapses.end_user(user.id)
+        self._state.lapses.end_user(user.id)
 
     def set_active(self, username: str, *, is_active: bool) -> None:
         """`activate` or `deactivate`, by a value."""
@@ -135,11 +135,11 @@ class DevDirectory:
 
     def rotate_key(self) -> None:
         """Sign with a new key from now on; the one before it stays published until the next time."""
-        self._core.keys.rotate()
+        self._state.keys.rotate()
 
     def revoke_everything(self) -> None:
         """All tokens and browser sessions of all users end; the client is not told."""
-        self._core.lapses.end_everything()
+        self._state.lapses.end_everything()
 
     async def end_session_of(self, username: str, transport: httpx2.AsyncBaseTransport | None = None) -> int | None:
         """Log a user out from here: all his browser sessions and tokens end, and the client is told.
@@ -147,8 +147,8 @@ class DevDirectory:
         Returns the client's status; None if it has no back-channel address, or
         does not answer.
         """
-        user = self._core.people.named(username)
-        self._core.lapses.end_user(user.id)
+        user = self._state.people.named(username)
+        self._state.lapses.end_user(user.id)
         return await self._back_channel.tell(user.id, None, transport)
 
     def logout_token(self, username: str, sid: str | None = None, **claims: Any) -> str:

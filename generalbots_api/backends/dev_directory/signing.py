@@ -37,13 +37,14 @@ class SigningKeys:
 
     def published(self) -> list[dict[str, Any]]:
         """Newest first."""
-        self._newest()
+        newest = self.newest
         return [
-            {**key.as_dict(private=False), "kid": key.kid, "use": "sig", "alg": "RS256"} for key in self._keys[::-1]
+            {**key.as_dict(private=False), "kid": key.kid, "use": "sig", "alg": "RS256"}
+            for key in (newest, *self._keys[:-1])
         ]
 
     def sign(self, claims: dict[str, Any], typ: str = "JWT") -> str:
-        key = self._newest()
+        key = self.newest
         return jwt.encode({"alg": "RS256", "kid": key.kid, "typ": typ}, claims, key, algorithms=["RS256"])
 
     def knows(self, kid: object) -> bool:
@@ -58,7 +59,9 @@ class SigningKeys:
                 continue
         return None
 
-    def _newest(self) -> RSAKey:
+    @property
+    def newest(self) -> RSAKey:
+        """The one that signs; made now if there is none."""
         if not self._keys:
             self.rotate()
         return self._keys[-1]
