@@ -470,3 +470,10 @@ async def test_hostile_headers_are_no_5xx_and_are_not_sent_back(
             assert answer.headers["x-request-id"] not in ("", value.decode("latin-1")), (name, value[:80])
             if answer.status_code >= 400 and method != "HEAD":
                 check_refused((name, value[:80]), answer, 400, 401, 403, 404, 405, 415)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "WEBSOCKET", "websocket"])
+async def test_requests_at_the_socket_s_path_are_405(service: Service, alice: Client, method: str) -> None:
+    answer = await raw(service, method, "/ws", [(b"authorization", alice.headers["authorization"].encode())])
+    assert answer.status_code == 405
+    assert "WEBSOCKET" not in answer.headers["allow"]

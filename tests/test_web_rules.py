@@ -9,7 +9,7 @@ import pytest
 from httpx2 import AsyncClient as Client
 
 from generalbots_api.storage import Storage
-from tests.support.promises import check_error, token_of
+from tests.support.promises import check_error, opened, token_of
 from tests.support.service import Service, running_service
 
 pytest_plugins = ["tests.support.fixtures"]
@@ -316,3 +316,34 @@ async def test_roles_given_at_the_directory_come_into_force_within_the_settings_
     service.clock.advance(301)
     assert (await bob.get("/api/bots")).json()["bots"][-1]["id"] == "staff"
     assert (await bob.get("/api/bots")).headers["x-ratelimit-limit"] == "5000"
+
+
+async def test_a_bot_session_ends_after_its_lifetime(storage: Storage) -> None:
+    async with running_service(storage=storage, settings={"bot_session_lifetime": 100}) as service:
+        client = await service.bearer("alice")
+        id = await opened(client)
+        service.clock.advance(99)
+        assert (await client.get("/api/session")).json()["bot_id"] == "echo"
+        service.clock.advance(1)
+        assert (await client.get("/api/session")).json()["bot_id"] is None
+        check_error(await client.delete(f"/api/session/{id}"), 404, "NOT_FOUND")
+
+
+async def test_past_the_bot_sessions_of_a_user_the_oldest_ends_and_stays_readable(storage: Storage) -> None:
+    async with running_service(storage=storage, settings={"bot_sessions_per_user": 2}) as service:
+        client = await service.bearer("alice")
+        ids = []
+        for _ in range(3):
+            ids.append(await opened(client))
+            service.clock.advance(1)
+        assert (await client.get(f"/api/conversations/{ids[0]}/history")).status_code == 200
+        statuses = [(await client.delete(f"/api/session/{id}")).status_code for id in ids]
+    assert statuses == [404, 200, 200]
+
+
+async def test_each_of_many_logins_sees_the_bot_sessions_of_the_user(service: Service, alice: Client) -> None:
+    id = await opened(alice)
+    other = await service.bearer("alice")
+    assert (await other.get("/api/session")).json()["bot_id"] == "echo"
+    assert (await other.delete(f"/api/session/{id}")).status_code == 200
+    assert (await alice.get("/api/session")).json()["bot_id"] is None
