@@ -46,7 +46,7 @@ class Cookies:
 
     def login_browser(self, request: ApiRequest, state: str) -> str | None:
         """The browser's id, by the cookie of the login with this state; None: not this browser's."""
-        values = cookie_values(request.head.cookies or [], (self._login_prefix + state_mark(state)).encode())
+        values = cookie_values(request.head.cookies or b"", (self._login_prefix + state_mark(state)).encode())
         read = self._read(values[0].decode("latin-1")) if len(values) == 1 else None
         return read[0] if read and read[1] == state_mark(state) else None
 
@@ -76,13 +76,9 @@ class Cookies:
         return str(browser), str(mark)
 
     def _login_cookies(self, request: ApiRequest) -> list[tuple[str, str]]:
-        found = []
-        for header in request.head.cookies or ():
-            for pair in header.decode("latin-1").split(";"):
-                name, sep, value = pair.strip().partition("=")
-                if sep and name.startswith(self._login_prefix):
-                    found.append((name, value))
-        return found
+        pairs = (request.head.cookies or b"").decode("latin-1").split(";")
+        parted = [pair.strip().partition("=") for pair in pairs]
+        return [(name, value) for name, sep, value in parted if sep and name.startswith(self._login_prefix)]
 
     def _header(self, name: str, value: str, lifetime: str) -> tuple[bytes, bytes]:
         secure = "; Secure" if self._is_secure else ""

@@ -14,6 +14,7 @@ import msgspec
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
+from generalbots_api.caller import Caller
 from generalbots_api.clock import Clock
 from generalbots_api.errors import (
     ApiError,
@@ -41,7 +42,8 @@ from generalbots_api.web.request import ApiRequest, Reading
 log = logging.getLogger("generalbots_api")
 
 NOSNIFF = (b"x-content-type-options", b"nosniff")
-NOBODY = Identified()
+NO_TOKEN = error_reply(Unauthorized(), "")  # told often, and the same each time
+REFUSED_TOKEN = error_reply(Unauthorized(token_sent=True), "")
 HSTS = (b"strict-transport-security", b"max-age=31536000")
 
 
@@ -52,7 +54,6 @@ class Visit(msgspec.Struct):
     head: Head
     now_unix: float
     headers: RawHeaders
-    who: Identified = NOBODY
 
     @property
     def request_id(self) -> str:
@@ -115,33 +116,35 @@ class Entry:
         if method == "OPTIONS" and self.cors is not None and visit.head.preflight_method is not None:
             return self.cors.preflight(visit.head)
         endpoint = endpoint_for(found, method)
-        await self.admit(visit, scope, endpoint)
-        if visit.who.caller is None or visit.who.is_by_cookie:
-            self._check_caller(visit, scope, endpoint, found)
+        who = self.identification.known(visit.head, visit.now_unix) or await self.identify(visit, scope, endpoint)
+        caller = who.caller
+        if endpoint is None or endpoint.is_counted:
+            await self.count(visit, scope, caller)
+        if caller is None or (who.is_by_cookie and method not in SAFE_METHODS):
+            refusal = self._refusal(who, visit, scope, endpoint, found)
+            if refusal is not None:
+                return refusal
         if endpoint is None or found is None:
             return _without_endpoint(found, method)
         if visit.head.content_length is not None:
             self._check_length(visit.head.content_length)
         if found.params:
             scope["path_params"] = {**scope.get("path_params", {}), **found.params}
-        reply: Reply = await endpoint.handler(ApiRequest(scope, receive, visit.head, visit.who.caller, self.reading))
+        reply: Reply = await endpoint.handler(ApiRequest(scope, receive, visit.head, caller, self.reading))
         return reply
 
-    async def admit(self, visit: Visit, scope: Scope, endpoint: Endpoint | None) -> None:
-        """Identify the sender, then count the request once.
+    async def identify(self, visit: Visit, scope: Scope, endpoint: Endpoint | None) -> Identified:
+        """Who sent it, where that cannot be told without waiting."""
+        is_use = endpoint is None or endpoint.is_use
+        return await self.identification.identify(visit.head, scope, visit.now_unix, is_use=is_use)
+
+    async def count(self, visit: Visit, scope: Scope, caller: Caller | None) -> None:
+        """Count the request once, and give the response the headers that tell of it.
 
         Raises:
             RateLimited: the quota is used up.
         """
-        now = visit.now_unix
-        who = self.identification.known(visit.head, now)
-        if who is None:
-            is_use = endpoint is None or endpoint.is_use
-            who = await self.identification.identify(visit.head, scope, now, is_use=is_use)
-        visit.who = who
-        if endpoint is not None and not endpoint.is_counted:
-            return
-        caller, quota = who.caller, self.rates.quota_of(who.caller)
+        now, quota = visit.now_unix, self.rates.quota_of(caller)
         if caller is not None:
             decision = await self.rates.take(user_key(caller.user_id), quota, now)
         else:
@@ -156,18 +159,19 @@ class Entry:
             return uncounted(quota, visit.now_unix)
         return await self.rates.take(address_key(budget_of(address)), quota, visit.now_unix)
 
-    def _check_caller(self, visit: Visit, scope: Scope, endpoint: Endpoint | None, found: Found | None) -> None:
+    def _refusal(
+        self, who: Identified, visit: Visit, scope: Scope, endpoint: Endpoint | None, found: Found | None
+    ) -> Reply | None:
         """401 before 404 and 405 under /api; 403 for a cookie that another site made the browser send.
 
         Raises:
-            Unauthorized, Forbidden.
+            Forbidden.
         """
-        who = visit.who
         is_public = endpoint.is_public if endpoint else not needs_session(scope, found)
-        if who.caller is None and not is_public:
-            raise Unauthorized(token_sent=who.is_token_sent)
-        if who.is_by_cookie and who.caller is not None and scope["method"] not in SAFE_METHODS:
-            self.origins.check_unsafe(visit.head, scope)
+        if who.caller is None:
+            return None if is_public else REFUSED_TOKEN if who.is_token_sent else NO_TOKEN
+        self.origins.check_unsafe(visit.head, scope)
+        return None
 
     def _check_length(self, content_length: bytes) -> None:
         if not content_length.isdigit() or int(content_length[:20]) > self.reading.max_body:
@@ -175,7 +179,7 @@ class Entry:
 
 
 def endpoint_for(found: Found | None, method: str) -> Endpoint | None:
-    if found is None:
+    if found is None or method == "WEBSOCKET":  # which is no method of HTTP, whoever sends it
         return None
     return found.methods.get("GET" if method == "HEAD" else method)
 

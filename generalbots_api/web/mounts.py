@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from generalbots_api.web.endpoint import Endpoint, Found, RouteTable
 from generalbots_api.web.entry import Entry
+from generalbots_api.web.paths import route_path
 from generalbots_api.web.sockets import SocketEntry
 
 FOUND = "gb.found"
@@ -109,17 +110,3 @@ class Prefixed(BaseRoute):
 
     def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
         raise NoMatchFound(name, path_params)
-
-
-def route_path(scope: Scope) -> str:
-    """The path below the host's mount, with what hosts and proxies do to it undone.
-
-    `path` holds `root_path` by ASGI's rule; a proxy that strips a prefix leaves
-    it out, and some hosts hide the prefix altogether.
-    """
-    path: str = scope["path"]
-    root: str = scope.get("root_path", "").rstrip("/")
-    if root and (path == root or path.startswith(root + "/")):
-        path = path[len(root) :]
-    scope["gb.route_path"] = path or "/"
-    return path or "/"

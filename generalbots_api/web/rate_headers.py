@@ -29,14 +29,20 @@ class RateHeaders:
 
     def of(self, quota: Quota, decision: Decision, now_unix: float) -> RawHeaders:
         limit, policy, prefix = self._fixed[quota.name]
-        remaining = decision.remaining
-        told = _DIGITS[remaining] if remaining < SMALL else b"%d" % remaining
-        resets = decision.resets_unix
-        seconds = math.ceil(resets - now_unix)
+        remaining = digits(decision.remaining)
+        resets = math.ceil(decision.resets_unix)
+        left = digits(math.ceil(decision.resets_unix - now_unix))
         return [
             limit,
-            (b"x-ratelimit-remaining", told),
-            (b"x-ratelimit-reset", b"%d" % math.ceil(resets)),
+            (b"x-ratelimit-remaining", remaining),
+            (b"x-ratelimit-reset", b"%d" % resets),
             policy,
-            (b"ratelimit", b"%b%b;t=%d" % (prefix, told, seconds if seconds > 0 else 0)),
+            (b"ratelimit", prefix + remaining + b";t=" + left),
         ]
+
+
+def digits(number: int) -> bytes:
+    """`number` in decimal, 0 if it is negative."""
+    if 0 <= number < SMALL:
+        return _DIGITS[number]
+    return b"%d" % number if number > 0 else b"0"

@@ -14,6 +14,7 @@ from generalbots_api.caller import Caller
 from generalbots_api.errors import InvalidRequest, PayloadTooLarge, Unauthorized, UnsupportedMediaType
 from generalbots_api.web.address import Addresses
 from generalbots_api.web.head import Head
+from generalbots_api.web.paths import route_path
 from generalbots_api.web.strict_json import decode, invalid
 
 MAX_QUERY = 8_192
@@ -63,7 +64,7 @@ class ApiRequest(HTTPConnection):
     @property
     def route_path(self) -> str:
         """The path below the mount's prefix."""
-        return str(self.scope["gb.route_path"])
+        return route_path(self.scope)
 
     def path_param(self, name: str) -> str:
         return str(self.scope["path_params"][name])

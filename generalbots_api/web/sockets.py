@@ -74,8 +74,8 @@ class SocketEntry:
         self, scope: Scope, receive: Receive, send: Send, visit: Visit, found: Found | None
     ) -> tuple[SocketHandler, Opening]:
         endpoint = found.methods.get("WEBSOCKET") if found else None
-        await self.entry.admit(visit, scope, endpoint)
-        who = visit.who
+        who = await self.entry.identify(visit, scope, endpoint)
+        await self.entry.count(visit, scope, who.caller)
         if who.caller is None and (endpoint is not None or needs_session(scope, found)):
             raise Unauthorized(token_sent=who.is_token_sent)
         if endpoint is None or who.caller is None:

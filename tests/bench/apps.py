@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -117,12 +117,11 @@ async def receive() -> dict[str, Any]:
     return {"type": "http.request", "body": b"", "more_body": False}
 
 
-class Answer:
+def expecting(status: int = 200) -> Callable[[Any], Awaitable[None]]:
     """Takes an answer and checks its status: a benchmark of errors would be fast."""
 
-    def __init__(self, status: int = 200) -> None:
-        self._status = status
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start" and message["status"] != status:
+            raise RuntimeError(f"answered {message['status']}, not {status}")
 
-    async def __call__(self, message: Any) -> None:
-        if message["type"] == "http.response.start" and message["status"] != self._status:
-            raise RuntimeError(f"answered {message['status']}, not {self._status}")
+    return send

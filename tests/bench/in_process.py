@@ -13,7 +13,7 @@ from typing import Any
 from generalbots_api import GeneralBots
 from generalbots_api.backends.sqlite import SqliteStorage
 from generalbots_api.ids import SessionToken
-from tests.bench.apps import Answer, add_login, bare_starlette, new_scope, receive, running
+from tests.bench.apps import add_login, bare_starlette, expecting, new_scope, receive, running
 from tests.bench.table import Row
 
 SESSIONS = 100_000
@@ -54,7 +54,7 @@ async def _refused(rounds: int, requests: int) -> list[Row]:
     async with running() as (gb, storage), running(limit=1) as (spent, spent_storage):
         accepted = by_header(await add_login(storage))
         used_up = by_header(await add_login(spent_storage))
-        await spent(used_up(), receive, Answer())
+        await spent(used_up(), receive, expecting())
         costs = await _interleaved(
             rounds,
             requests,
@@ -81,7 +81,7 @@ async def _many_sessions(requests: int, sessions: int) -> list[Row]:
     async with running() as (alone, own), running() as (crowded, shared):
         few, many = by_header(await add_login(own)), by_header(await add_login(shared))
         for user in range(1, sessions + 1):
-            await crowded(by_header(await add_login(shared, user))(), receive, Answer())
+            await crowded(by_header(await add_login(shared, user))(), receive, expecting())
         gc.collect()
         gc.freeze()  # as the runner does after its start
         p99 = {"alone": [], "crowded": []}  # type: dict[str, list[float]]
@@ -103,7 +103,7 @@ async def _many_sessions(requests: int, sessions: int) -> list[Row]:
 
 
 async def _p99(app: GeneralBots, scope: Scope, requests: int) -> float:
-    answer, costs = Answer(), []
+    answer, costs = expecting(), []
     for _ in range(requests):
         asked, started = scope(), time.perf_counter()
         await app(asked, receive, answer)
@@ -116,10 +116,10 @@ async def _interleaved(rounds: int, requests: int, **cases: tuple[Any, Scope, in
     costs: dict[str, list[float]] = {name: [] for name in cases}
     for _ in range(rounds):
         for name, (app, scope, status) in cases.items():
-            answer = Answer(status)
+            answer, scopes = expecting(status), [scope() for _ in range(requests)]
             started = time.process_time()
-            for _ in range(requests):
-                await app(scope(), receive, answer)
+            for one in scopes:
+                await app(one, receive, answer)
             costs[name].append((time.process_time() - started) / requests * 1e6)
     return {name: statistics.median(found) for name, found in costs.items()}
 
