@@ -85,7 +85,7 @@ class OidcDirectory:
         await self._provider.ping()
 
     async def __aenter__(self) -> Self:
-        await self._stack.enter_async_context(self._transport)
+        await self._stack.enter_async_context(self._transport.opened())
         await self._stack.enter_async_context(self._behind)
         return self
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -29,8 +31,8 @@ NONSENSE = "The Directory Service gave an answer that makes no sense"
 class BoundedTransport(httpx2.AsyncBaseTransport):
     """Reads whole answers within the bounds; network trouble becomes `Unavailable`.
 
-    `inner` None: real connections, made when the transport is entered, as a
-    TLS context is dear and belongs to nobody's import.
+    `inner` None: real connections, made by `opened`, as a TLS context is dear
+    and belongs to nobody's import. Every call passes `handle_async_request`.
     """
 
     def __init__(self, inner: httpx2.AsyncBaseTransport | None, *, timeout: float = TOTAL_TIMEOUT) -> None:
@@ -38,16 +40,29 @@ class BoundedTransport(httpx2.AsyncBaseTransport):
         self._given = inner
         self._inner = inner
 
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Connections for as long as this lasts. A transport that was given is left to its owner."""
+        if self._given is not None:
+            yield
+            return
+        limits = httpx2.Limits(max_connections=50, max_keepalive_connections=20)
+        async with httpx2.AsyncHTTPTransport(trust_env=False, limits=limits) as inner:
+            self._inner = inner
+            try:
+                yield
+            finally:
+                self._inner = None
+
     async def __aenter__(self) -> Self:
-        if self._given is None:
-            limits = httpx2.Limits(max_connections=50, max_keepalive_connections=20)
-            self._inner = httpx2.AsyncHTTPTransport(trust_env=False, limits=limits)
+        """Every client enters and leaves its transport, with each call: the connections stay."""
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        if self._given is None and self._inner is not None:
-            await self._inner.aclose()
-            self._inner = None
+        """See `__aenter__`."""
+
+    async def aclose(self) -> None:
+        """See `__aenter__`."""
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         if self._inner is None:
@@ -60,9 +75,6 @@ class BoundedTransport(httpx2.AsyncBaseTransport):
         except (httpx2.TransportError, OSError, TimeoutError) as error:
             raise Unavailable(DOWN) from error
         return httpx2.Response(response.status_code, headers=response.headers, content=body, request=request)
-
-    async def aclose(self) -> None:
-        """Clients come and go with each call; the connections stay until the directory is closed."""
 
 
 async def _read(response: httpx2.Response) -> bytes:

@@ -24,6 +24,7 @@ SERVICE = "zitadel.group.v2.GroupService"
 LOOKUPS_AT_ONCE = 8
 LOOKUPS_TIMEOUT = 3.0  # seconds, for all of a page
 MAX_NAME_FILTER = 200  # characters
+MAX_ID = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,8 @@ class ZitadelGroups:
         )
 
     async def is_member(self, access_token: str, id: GroupId, user_id: UserId) -> bool:
+        if not is_id(id):
+            return False
         body = {"filters": [{"groupIds": {"ids": [id]}}, {"userIds": {"ids": [user_id]}}]}
         rows = self.services.pages(access_token, f"{SERVICE}/ListGroupUsers", body, "groupUsers")
         pairs = [(text(row, "groupId"), text(row, "user", "id")) async for row in rows]
@@ -155,6 +158,8 @@ class ZitadelGroups:
         return Forbidden(message)
 
     async def _exists(self, access_token: str, id: GroupId) -> bool:
+        if not is_id(id):
+            return False
         body = {"filters": [{"groupIds": {"ids": [id]}}]}
         answer = await self.services.call(access_token, f"{SERVICE}/ListGroups", body)
         return any(text(one, "id") == id for one in objects(answer, "groups"))
@@ -176,6 +181,11 @@ class ZitadelGroups:
                 for user_id in user_ids:
                     tasks.start_soon(look_up, user_id)
         return emails
+
+
+def is_id(id: str) -> bool:
+    """Whether a group can have this id: Zitadel calls the others invalid instead of unknown."""
+    return 0 < len(id) <= MAX_ID
 
 
 def _name_filter(search: str) -> list[Json]:
