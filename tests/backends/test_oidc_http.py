@@ -10,6 +10,7 @@ import anyio
 import anyio.lowlevel
 import httpx2
 import pytest
+from anyio.abc import SocketAttribute, SocketStream
 
 from generalbots_api.backends.oidc.http import BoundedTransport, Outgoing, json_object
 from generalbots_api.backends.oidc.strict import strict_object
