@@ -103,7 +103,7 @@ class AuthRoutes:
         """Send the browser to the Directory Service to log in."""
         base = public_base(self.settings, request.scope)
         mount = mount_path(request, "/login")
-        wanted = request.query(LoginQuery).redirect
+        wanted = wanted_target(request)
         prefix = base.partition("://")[2].partition("/")
         auth_path = prefix[1] + prefix[2] + mount
         target = safe_target(wanted, self.settings.after_login, self.settings.redirect_origins, auth_path=auth_path)
@@ -158,6 +158,14 @@ class AuthRoutes:
         base = public_base(self.settings, request.scope)
         target = self.settings.after_login
         return target if "://" in target else base.partition("://")[0] + "://" + host_of(base) + target
+
+
+def wanted_target(request: ApiRequest) -> str | None:
+    """The `redirect` of the query; None for a query that cannot be read: the default target then, not an error."""
+    try:
+        return request.query(LoginQuery).redirect
+    except InvalidRequest:
+        return None
 
 
 def mount_path(request: ApiRequest, ending: str) -> str:
