@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+from joserfc.jwk import RSAKey
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
@@ -35,7 +36,7 @@ class DevDirectory:
       None: `admin`, `alice` and `bob`, each with the name as the password.
     - `client_secret`: None: derived from the newest secret key; "": a public client.
     - `redirect_uris`: None: any address of loopback that ends in `/auth/callback`.
-    - `signing_key`: a private RSA key as PEM or JWK; None: made at first use.
+    - `signing_key`: a private RSA key as PEM, JWK or joserfc's own; None: made at first use.
     - `backchannel_transport`: how logout tokens are sent; None: by real connections.
 
     Raises:
@@ -55,7 +56,7 @@ class DevDirectory:
         redirect_uris: Sequence[str] | None = None,
         backchannel_logout_uri: str | None = None,
         backchannel_transport: httpx2.AsyncBaseTransport | None = None,
-        signing_key: str | bytes | None = None,
+        signing_key: str | bytes | RSAKey | None = None,
         clock: Clock | None = None,
     ) -> None:
         clock = clock or SystemClock()

@@ -10,7 +10,6 @@ from itsdangerous import URLSafeSerializer
 
 from generalbots_api.backends.dev_directory.lapses import Lapses, remember
 from generalbots_api.backends.dev_directory.signers import loaded
-from generalbots_api.backends.dev_directory.signing import SigningKeys  # noqa: F401 - where the tests look for it
 from generalbots_api.clock import Clock
 
 ACCESS = "access"
