@@ -13,6 +13,7 @@ import anyio
 from starlette.types import ASGIApp
 
 from generalbots_api import Settings
+from generalbots_api.errors import ApiError
 from generalbots_api.storage import StorageError
 from runner import banner, logs
 from runner.access_log import with_access_log
@@ -23,6 +24,7 @@ from runner.wiring import Service, build, validated
 
 CANNOT_RUN = 1
 WRONG_SETTING = 2
+DIRECTORY_TIMEOUT = 2.0  # seconds
 
 
 def run(values: Mapping[str, Value]) -> int:
@@ -52,6 +54,7 @@ async def _serve(service: Service, listener: Listener, settings: Settings, value
         gc.collect()
         gc.freeze()  # what lives from the start on need not be looked at again
         print(banner.text(service, listener, values), flush=True)
+        await _tell_if_down(service)
         await serve_until(
             _app(service, listener, settings, plain),
             listener,
@@ -62,6 +65,16 @@ async def _serve(service: Service, listener: Listener, settings: Settings, value
             certfile=plain["certfile"],
             keyfile=plain["keyfile"],
         )
+
+
+async def _tell_if_down(service: Service) -> None:
+    """One line, if the Directory does not answer: the service goes on, logins do not."""
+    try:
+        with anyio.fail_after(DIRECTORY_TIMEOUT):
+            await service.directory.ping()
+    except (ApiError, TimeoutError):
+        text = f"directory: {service.directory.issuer} does not answer as it should. Check `issuer`, and that it runs."
+        print(f"generalbots: {text} Until then /auth/login answers 503.", file=sys.stderr, flush=True)
 
 
 def _app(service: Service, listener: Listener, settings: Settings, plain: Mapping[str, Any]) -> ASGIApp:

@@ -28,6 +28,7 @@ class Service:
 
     gb: GeneralBots
     app: ASGIApp
+    directory: Directory
     storage_name: str
     directory_name: str
     accounts: list[str]  # of the dev directory
@@ -98,6 +99,7 @@ def build(values: Mapping[str, Value], settings: Settings, origin: str) -> Servi
     return Service(
         gb,
         app,
+        directory,
         plain["storage"],
         f"development, at {DEV_PATH}" if dev else directory.issuer,
         list(dev.usernames) if dev else [],

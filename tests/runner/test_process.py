@@ -120,5 +120,6 @@ async def test_a_directory_that_is_down_lets_the_service_start_and_says_503(tmp_
         async with httpx2.AsyncClient(base_url=runner.base) as client:
             assert (await client.get("/ready")).status_code == 200
             answer = await client.get("/auth/login")
+    assert "directory: https://127.0.0.1:1 does not answer" in "".join(runner.errors)
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "SERVER_ERROR")
     assert "retry-after" in answer.headers
