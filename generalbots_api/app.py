@@ -118,7 +118,7 @@ class GeneralBots:
     def install(self, app: Any, prefix: str = "") -> None:
         """Mount everything in a Starlette or FastAPI app at `prefix`; the lifespan runs with the app's own."""
         router = app.router
-        router.routes.append(Prefixed(prefix, self))
+        router.routes.append(Prefixed(prefix, self, [*self.mounts, self.console]))
         router.lifespan_context = with_lifespan(router.lifespan_context, self.lifespan)
 
     def wrap(self, app: ASGIApp, prefix: str = "") -> ASGIApp:

@@ -138,7 +138,7 @@ class Services:
         self.rates = RateLimits(self.limiter, anonymous, user, admin, self.admin_roles, is_open)
         origins = settings.cors_origins
         self.entry = Entry(
-            Identification(self.login_sessions, self.cookies.session_name, authenticate),
+            Identification(self.login_sessions, self.cookies.session, authenticate),
             self.rates,
             RateHeaders([anonymous, user, admin]),
             Reading(settings.max_body, Addresses.of(settings.trusted_proxies, settings.unlimited_networks)),

@@ -119,7 +119,7 @@ class AuthRoutes:
         browser = self.cookies.login_browser(request, query.state)
         device = Device(user_agent=request.headers.get("user-agent", ""), address=request.address)
         token, login, target = await self.logins.finish(answer, browser, device)
-        old = credentials_of(request.head, self.cookies.session_name)
+        old = credentials_of(request.head, self.cookies.session)
         if old.token is not None and old.is_by_cookie:
             await self.logouts.end_replaced(old.token, login)
         return redirect(303, target, self.cookies.finish_login(request, query.state, token, login.ends_at))
@@ -141,7 +141,7 @@ class AuthRoutes:
         caller = request.optional_caller
         if caller is not None:
             return json_reply(Validity(True, caller.user_id, caller.expires_at))
-        if not credentials_of(request.head, self.cookies.session_name).is_sent:
+        if not credentials_of(request.head, self.cookies.session).is_sent:
             raise Unauthorized
         return json_reply(Validity(False, None, None))
 

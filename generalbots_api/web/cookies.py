@@ -12,7 +12,7 @@ from generalbots_api.clock import Clock
 from generalbots_api.ids import SessionToken
 from generalbots_api.settings import Settings
 from generalbots_api.web.errors import RawHeaders
-from generalbots_api.web.head import cookie_values
+from generalbots_api.web.head import CookieReader
 from generalbots_api.web.request import ApiRequest
 
 LOGIN_SALT = "generalbots_api login cookie"
@@ -30,7 +30,8 @@ class Cookies:
         self._is_secure = settings.secure_cookies
         self._login_timeout = settings.login_timeout
         self._clock = clock
-        self.session_name = settings.session_cookie.encode()
+        self.session_name = settings.session_cookie
+        self.session = CookieReader(settings.session_cookie.encode())
         self._login_prefix = f"{settings.session_cookie.removeprefix('__Host-')}_login_"
         if self._is_secure:
             self._login_prefix = "__Host-" + self._login_prefix
@@ -46,7 +47,7 @@ class Cookies:
 
     def login_browser(self, request: ApiRequest, state: str) -> str | None:
         """The browser's id, by the cookie of the login with this state; None: not this browser's."""
-        values = cookie_values(request.head.cookies or b"", (self._login_prefix + state_mark(state)).encode())
+        values = CookieReader((self._login_prefix + state_mark(state)).encode()).values(request.head.cookies or b"")
         read = self._read(values[0].decode("latin-1")) if len(values) == 1 else None
         return read[0] if read and read[1] == state_mark(state) else None
 
@@ -60,11 +61,11 @@ class Cookies:
         seconds = max(0, int(ends_at.timestamp() - self._clock.unix()))
         return [
             self._expired(self._login_prefix + state_mark(state)),
-            self._header(self.session_name.decode(), token, f"; Max-Age={seconds}"),
+            self._header(self.session_name, token, f"; Max-Age={seconds}"),
         ]
 
     def end_session(self) -> RawHeaders:
-        return [self._expired(self.session_name.decode())]
+        return [self._expired(self.session_name)]
 
     def _read(self, value: str) -> tuple[str, str] | None:
         try:

@@ -18,6 +18,7 @@ from generalbots_api.caller import Caller
 from generalbots_api.clock import Clock
 from generalbots_api.errors import (
     ApiError,
+    InvalidRequest,
     MethodNotAllowed,
     NotFound,
     PayloadTooLarge,
@@ -35,6 +36,7 @@ from generalbots_api.web.identity import Identification, Identified
 from generalbots_api.web.lifespan import Lifespan
 from generalbots_api.web.meter import Meter
 from generalbots_api.web.origin import SAFE_METHODS, OriginPolicy
+from generalbots_api.web.paths import is_at, route_path
 from generalbots_api.web.rate_headers import RateHeaders
 from generalbots_api.web.reply import Reply, error_reply, rendered
 from generalbots_api.web.request import ApiRequest, Reading
@@ -89,8 +91,8 @@ class Entry:
             reply = error_reply(error, visit.request_id)
             if reply.status >= 500:
                 log.error("request.failed", exc_info=error, extra={"request_id": visit.request_id})
-        except ClientDisconnect:
-            return
+        except ClientDisconnect:  # nobody reads it, but a host's BaseHTTPMiddleware fails without an answer
+            reply = error_reply(InvalidRequest("The client went away"), visit.request_id)
         except Exception:
             log.exception("request.failed", extra={"request_id": visit.request_id})
             reply = error_reply(ApiError("Something went wrong here"), visit.request_id)
@@ -188,9 +190,7 @@ def needs_session(scope: Scope, found: Found | None) -> bool:
     """Whether a request that no endpoint takes is 401 rather than 404 or 405 without a session."""
     if found is not None and any(endpoint.is_public for endpoint in found.methods.values()):
         return False
-    path: str = scope["path"]
-    root: str = scope.get("root_path", "")
-    return (path.removeprefix(root) + "/").startswith("/api/")
+    return is_at(route_path(scope), "/api")
 
 
 def too_many(decision: Decision, now_unix: float) -> RateLimited:

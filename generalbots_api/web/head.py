@@ -61,13 +61,19 @@ def is_sane_id(value: bytes) -> bool:
     return 0 < len(value) <= MAX_REQUEST_ID and value.isascii() and all(32 < c < 127 for c in value)
 
 
-def cookie_values(cookies: bytes, name: bytes) -> list[bytes]:
-    """Every value of the cookie `name`, in order. RFC 6265, section 5.4."""
-    before, found, rest = cookies.partition(name + b"=")
-    if not found and name not in cookies:
-        return []
-    value, _, after = rest.partition(b";")
-    if found and (not before or before[-2:] == b"; ") and name not in before and name not in after:
-        return [value.strip(b' \t"')]  # the usual form, without a look at the other cookies
-    parted = [pair.partition(b"=") for pair in cookies.split(b";")]
-    return [value.strip(b' \t"') for key, sep, value in parted if sep and key.strip() == name]
+class CookieReader:
+    """Reads one cookie. RFC 6265, section 5.4."""
+
+    def __init__(self, name: bytes) -> None:
+        self._name = name
+        self._start = name + b"="
+
+    def values(self, cookies: bytes) -> list[bytes]:
+        """Every value of it, in order."""
+        before, found, rest = cookies.partition(self._start)
+        if found and (not before or before[-2:] == b"; ") and self._name not in before and self._name not in rest:
+            return [rest.partition(b";")[0].strip(b' \t"')]  # the usual form: one look
+        if self._name not in cookies:
+            return []
+        parted = [pair.partition(b"=") for pair in cookies.split(b";")]
+        return [value.strip(b' \t"') for key, sep, value in parted if sep and key.strip() == self._name]

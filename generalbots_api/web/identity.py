@@ -12,7 +12,7 @@ from starlette.types import Scope
 from generalbots_api.auth.identity import LoginSessions
 from generalbots_api.caller import Caller
 from generalbots_api.ids import TOKEN_LENGTH, TOKEN_PREFIX, TokenHash, hash_token
-from generalbots_api.web.head import Head, cookie_values
+from generalbots_api.web.head import CookieReader, Head
 
 TOKEN_PREFIX_BYTES = TOKEN_PREFIX.encode()
 
@@ -41,7 +41,7 @@ NONE_SENT = Credentials(None, False)
 REFUSED = Credentials(None, True)
 
 
-def credentials_of(head: Head, cookie_name: bytes) -> Credentials:
+def credentials_of(head: Head, cookie: CookieReader) -> Credentials:
     """The Authorization header wins; two headers or two session cookies are nobody's.
 
     Source: contract, "Authentication of a request"; RFC 6750, section 2.1.
@@ -53,7 +53,7 @@ def credentials_of(head: Head, cookie_name: bytes) -> Credentials:
         return _token(sent[7:].strip(), is_by_cookie=False)
     if head.cookies is None:
         return NONE_SENT
-    values = cookie_values(head.cookies, cookie_name)
+    values = cookie.values(head.cookies)
     if not values:
         return NONE_SENT
     return _token(values[0], is_by_cookie=True) if len(values) == 1 else REFUSED
@@ -70,14 +70,14 @@ class Identification:
     """Finds the caller of each connection."""
 
     sessions: LoginSessions
-    cookie_name: bytes
+    cookie: CookieReader
     authenticate: Authenticate | None
 
     def known(self, head: Head, now_unix: float) -> Identified | None:
         """Who it is, if that can be told without waiting; None: ask `identify`."""
         if self.authenticate is not None:
             return None
-        sent = credentials_of(head, self.cookie_name)
+        sent = credentials_of(head, self.cookie)
         if sent.token is None:
             return Identified(None, None, sent.is_sent, sent.is_by_cookie)
         token_hash = hash_token(sent.token)
@@ -90,7 +90,7 @@ class Identification:
             caller = await self.authenticate(HTTPConnection(scope))
             by_cookie = head.authorization is None
             return Identified(caller, None, not by_cookie, by_cookie)
-        sent = credentials_of(head, self.cookie_name)
+        sent = credentials_of(head, self.cookie)
         if sent.token is None:
             return Identified(None, None, sent.is_sent, sent.is_by_cookie)
         token_hash = hash_token(sent.token)

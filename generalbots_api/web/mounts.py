@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from starlette.datastructures import URLPath
-from starlette.routing import BaseRoute, Match, NoMatchFound
+from starlette.routing import BaseRoute, Match, NoMatchFound, compile_path, replace_params
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from generalbots_api.web.endpoint import Endpoint, Found, RouteTable
 from generalbots_api.web.entry import Entry
-from generalbots_api.web.paths import route_path
+from generalbots_api.web.paths import plain_prefix, route_path
 from generalbots_api.web.sockets import SocketEntry
 
 FOUND = "gb.found"
@@ -66,8 +67,9 @@ class Mount(BaseRoute):
     def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
         """`auth:login` is the path of the handler `login` in the mount `auth`."""
         for endpoint in self.table.endpoints:
-            if name == f"{self.name}:{endpoint.name}":
-                path = endpoint.path.format(**path_params)
+            _, path_format, convertors = compile_path(endpoint.path)
+            if name == f"{self.name}:{endpoint.name}" and convertors.keys() == path_params.keys():
+                path, _ = replace_params(path_format, convertors, dict(path_params))
                 return URLPath(path=path, protocol="websocket" if endpoint.method == "WEBSOCKET" else "http")
         raise NoMatchFound(name, path_params)
 
@@ -89,11 +91,18 @@ class WholeApp:
 
 
 class Prefixed(BaseRoute):
-    """A whole app below a prefix, the bare prefix included, which a plain `Mount` answers with a redirect."""
+    """A whole app below a prefix, the bare prefix included, which a plain `Mount` answers with a redirect.
 
-    def __init__(self, prefix: str, app: ASGIApp) -> None:
-        self.path = prefix.rstrip("/")
+    At the root it takes the paths that it knows, and of the rest what none of its siblings takes.
+
+    Raises:
+        ValueError: `prefix` does not begin with a slash.
+    """
+
+    def __init__(self, prefix: str, app: ASGIApp, mounts: Sequence[Mount]) -> None:
+        self.path = plain_prefix(prefix)
         self.app = app
+        self.mounts = mounts
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         if scope["type"] not in ("http", "websocket"):
@@ -101,12 +110,18 @@ class Prefixed(BaseRoute):
         path = route_path(scope)
         if path != self.path and not path.startswith(self.path + "/"):
             return Match.NONE, {}
-        root = scope.get("root_path", "")
+        root = scope.get("root_path", "").rstrip("/")
         child = {"app_root_path": scope.get("app_root_path", root), "root_path": root + self.path, "endpoint": self.app}
-        return Match.FULL, child
+        is_ours = self.path != "" or any(mount.table.find(path) for mount in self.mounts)
+        return Match.FULL if is_ours else Match.PARTIAL, child
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.app(scope, receive, send)
 
     def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
+        """The names of the mounts, below the prefix."""
+        for mount in self.mounts:
+            with suppress(NoMatchFound):
+                url = mount.url_path_for(name, **path_params)
+                return URLPath(path=self.path + url, protocol=url.protocol)
         raise NoMatchFound(name, path_params)

@@ -9,6 +9,8 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from generalbots_api.web.paths import is_at, plain_prefix, route_path
+
 log = logging.getLogger("generalbots_api")
 
 Lifespan = Callable[[object], AbstractAsyncContextManager[Any]]
@@ -44,24 +46,23 @@ def with_prefix(ours: ASGIApp, host: ASGIApp, prefix: str, lifespan: Lifespan) -
     """Requests below `prefix` go to `ours`, all others to `host`; ours lives as long as the host.
 
     A host that does not speak the lifespan protocol is left alone with it.
+
+    Raises:
+        ValueError: `prefix` does not begin with a slash.
     """
-    prefix = prefix.rstrip("/")
+    prefix = plain_prefix(prefix)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await _around_host(host, lifespan, scope, receive, send)
-        elif is_below(scope, prefix):
-            root = scope.get("root_path", "") + prefix
-            await ours({**scope, "root_path": root}, receive, send)
+        elif is_at(route_path(scope), prefix):
+            root = scope.get("root_path", "").rstrip("/")
+            child = {"root_path": root + prefix, "app_root_path": scope.get("app_root_path", root)}
+            await ours({**scope, **child}, receive, send)
         else:
             await host(scope, receive, send)
 
     return app
-
-
-def is_below(scope: Scope, prefix: str) -> bool:
-    path: str = scope["path"].removeprefix(scope.get("root_path", ""))
-    return path == prefix or path.startswith(prefix + "/")
 
 
 async def _around_host(host: ASGIApp, lifespan: Lifespan, scope: Scope, receive: Receive, send: Send) -> None:
