@@ -26,7 +26,8 @@ pytestmark = pytest.mark.anyio
             "http://127.0.0.1:x/auth/callback",
             "http://[/auth/callback",
         ),
-        "http://127.0.0.1.evil.example/auth/callback",
+        *("http://127.0.0.1.evil.example/auth/callback", "http://evil.example\\.localhost/auth/callback"),
+        *("http://evil.example@127.0.0.1/auth/callback", "http://x:y@localhost/auth/callback"),
     ],
 )
 async def test_a_bad_redirect_uri_shows_a_page_and_never_redirects(dev: DevDirectory, uri: str | None) -> None:

@@ -219,6 +219,7 @@ async def test_one_kind_of_token_is_not_the_other(dev: DevDirectory) -> None:
         assert (await userinfo(dev, token)).status_code == 401
     renamed = "access_" + tokens["refresh_token"].removeprefix("refresh_")
     assert (await userinfo(dev, renamed)).status_code == 401
+    assert (await refresh(dev, renamed)).json()["error"] == "invalid_grant"
 
 
 # Revocation and introspection
