@@ -2,7 +2,7 @@
 
     uvicorn examples.two_instances:app
 
-Open http://127.0.0.1:8000/support/ and http://127.0.0.1:8000/sales/, and log in as somebody else in each.
+Open http://127.0.0.1:8000/support/ and http://127.0.0.1:8000/sales/, and log in to each.
 """
 
 from __future__ import annotations
