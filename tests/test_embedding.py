@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,12 +12,11 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.middleware.gzip import GZipMiddleware
-from httpx2.websockets import ASGIWebSocketTransport, AsyncWebSocketClient
 from starlette.responses import JSONResponse
 
-from tests.support.hosts import browser, new_service, served, with_state
+from tests.support.hosts import browser, chat, new_service, served, with_state
 from tests.support.promises import check_error
-from tests.support.service import BASE, log_in, session_token
+from tests.support.service import log_in, session_token
 
 pytestmark = pytest.mark.anyio
 SHOP = "https://shop.example"
@@ -172,14 +170,3 @@ async def test_a_client_that_goes_away_while_sending_does_not_reach_the_hosts_ha
 
         await host.app(scope, receive, send)
         assert host.seen == ["up"]
-
-
-async def chat(app: Any, path: str, token: str, session: str) -> str:
-    async with (
-        httpx2.AsyncClient(transport=ASGIWebSocketTransport(app=app), base_url=BASE) as client,
-        AsyncWebSocketClient(client, keepalive_ping_interval_seconds=None).connect(
-            BASE.replace("http", "ws") + path, headers={"Authorization": f"Bearer {token}"}
-        ) as socket,
-    ):
-        await socket.send_text(json.dumps({"type": "message", "content": "Hello", "session_id": session}))
-        return str(json.loads(await socket.receive_text())["content"])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
+from httpx2.websockets import ASGIWebSocketTransport, AsyncWebSocketClient
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from generalbots_api import EchoBot, GeneralBots, Settings
@@ -94,3 +96,15 @@ def with_state(app: ASGIApp, state: Mapping[str, Any]) -> ASGIApp:
         await app({**scope, "state": dict(state)}, receive, send)
 
     return served_app
+
+
+async def chat(app: ASGIApp, path: str, token: str, session: str, base: str = BASE) -> str:
+    """The answer to "Hello" on a socket."""
+    async with (
+        httpx2.AsyncClient(transport=ASGIWebSocketTransport(app=app), base_url=base) as client,
+        AsyncWebSocketClient(client, keepalive_ping_interval_seconds=None).connect(
+            base.replace("http", "ws") + path, headers={"Authorization": f"Bearer {token}"}
+        ) as socket,
+    ):
+        await socket.send_text(json.dumps({"type": "message", "content": "Hello", "session_id": session}))
+        return str(json.loads(await socket.receive_text())["content"])
