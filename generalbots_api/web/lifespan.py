@@ -45,6 +45,7 @@ class Lifespan:
     """The event loop on which the backends are open now."""
     _users: int = 0
     _run: _Run | None = field(default=None)
+    _is_told: bool = False
 
     @asynccontextmanager
     async def hold(self) -> AsyncIterator[None]:
@@ -62,7 +63,8 @@ class Lifespan:
         """Return when the backends are open; open them if nobody has, and say once what to do about it."""
         if self.open_on is asyncio.get_running_loop():
             return
-        if self._users == 0 and self._run is None:
+        if self._users == 0 and self._run is None and not self._is_told:
+            self._is_told = True
             log.warning(FORGOTTEN)
         await self._opened()
 
@@ -73,11 +75,14 @@ class Lifespan:
         self._run.tasks.start_soon(_guarded, job)
 
     async def _opened(self) -> None:
-        run = self._run
-        if run is None or (run.loop is not asyncio.get_running_loop() and run.loop.is_closed()):
-            run = self._run = _Run(asyncio.get_running_loop(), anyio.Event(), anyio.Event())
+        run, loop = self._run, asyncio.get_running_loop()
+        if run is not None and run.task is not None and run.loop is loop and run.closing.is_set():
+            await asyncio.wait([run.task])  # its last user went; there is a new opening after it
+            run = self._run
+        if run is None or (run.loop is not loop and run.loop.is_closed()):
+            run = self._run = _Run(loop, anyio.Event(), anyio.Event())
             run.task = asyncio.create_task(self._keep(run), name="generalbots_api lifespan")
-        if run.loop is not asyncio.get_running_loop():
+        if run.loop is not loop:
             raise RuntimeError("one GeneralBots serves one event loop at a time")
         await run.opened.wait()
         if run.error is not None:

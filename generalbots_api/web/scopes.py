@@ -20,15 +20,22 @@ async def answer_lifespan(lifespan: Lifespan, receive: Receive, send: Send) -> N
     """Serve the lifespan scope when nothing is around the app. Source: ASGI, "Lifespan Protocol"."""
     async with AsyncExitStack() as stack:
         await receive()
-        try:
-            await stack.enter_async_context(lifespan(None))
-        except Exception as error:
-            log.exception("startup.failed")
-            await send({"type": "lifespan.startup.failed", "message": str(error)})
+        if not await _is_entered(stack, lifespan, send):
             return
         await send({"type": "lifespan.startup.complete"})
         await receive()
     await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _is_entered(stack: AsyncExitStack, lifespan: Lifespan, send: Send) -> bool:
+    """Enter `lifespan`; if it fails, tell the server so."""
+    try:
+        await stack.enter_async_context(lifespan(None))
+    except Exception as error:
+        log.exception("startup.failed")
+        await send({"type": "lifespan.startup.failed", "message": str(error)})
+        return False
+    return True
 
 
 def with_lifespan(host: Lifespan, ours: Lifespan) -> Lifespan:
@@ -66,25 +73,28 @@ def with_prefix(ours: ASGIApp, host: ASGIApp, prefix: str, lifespan: Lifespan) -
 
 
 async def _around_host(host: ASGIApp, lifespan: Lifespan, scope: Scope, receive: Receive, send: Send) -> None:
-    is_started = False
+    has_answered = False
 
     async def note(message: Any) -> None:
-        nonlocal is_started
-        is_started = is_started or message["type"] == "lifespan.startup.complete"
+        nonlocal has_answered
+        has_answered = True
         await send(message)
 
-    async with lifespan(None):
+    async with AsyncExitStack() as stack:
+        if not await _is_entered(stack, lifespan, send):
+            return
         try:
             await host(scope, receive, note)
         except Exception:
-            if is_started:
+            if has_answered:
                 raise
+        if not has_answered:
             log.info("host.without_lifespan")
             await _answer_for_host(receive, send)
 
 
 async def _answer_for_host(receive: Receive, send: Send) -> None:
-    """The host raised, as an app does that knows no lifespan; ours needs one all the same."""
+    """The host raised or said nothing, as an app does that knows no lifespan; ours needs one all the same."""
     await send({"type": "lifespan.startup.complete"})
     while (await receive())["type"] != "lifespan.shutdown":
         pass
