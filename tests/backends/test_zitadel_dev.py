@@ -2,85 +2,20 @@
 
 from __future__ import annotations
 
-import re
-import secrets
 from collections.abc import AsyncIterator
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
 
-from generalbots_api.auth.model import AuthorizationAnswer, Grant, Identity, PendingLogin, Secret, Standing
-from generalbots_api.backends.dev_directory import DevDirectory
-from generalbots_api.backends.zitadel import ZitadelDirectory
-from generalbots_api.errors import Conflict, Forbidden, InvalidRequest, NotFound, Unauthorized, Unavailable
-from generalbots_api.groups.model import GroupQuery, NewGroup
-from generalbots_api.ids import GroupId, UserId
-from generalbots_api.testing import ManualClock
+from generalbots_api.auth.model import PendingLogin, Secret, Standing
+from generalbots_api.errors import Conflict, InvalidRequest, NotFound, Unauthorized, Unavailable
+from generalbots_api.groups.model import GroupQuery
+from generalbots_api.ids import GroupId
 from generalbots_api.users.model import ProfileChange
+from tests.backends.zitadel_dev_service import BASE, CALLBACK, Service
 
 pytestmark = pytest.mark.anyio
-
-BASE = "http://127.0.0.1:8080"
-CALLBACK = f"{BASE}/auth/callback"
-
-
-class Service:
-    """A directory, its client, and a browser for each login."""
-
-    def __init__(self) -> None:
-        self.clock = ManualClock()
-        self.dev = DevDirectory(f"{BASE}/dev-directory", secret_keys=["s" * 32], clock=self.clock)
-        self.client = ZitadelDirectory(
-            self.dev.issuer,
-            self.dev.client_id,
-            self.dev.client_secret,
-            project_id=self.dev.project_id,
-            transport=self.dev.transport(),
-            clock=self.clock,
-            for_development=True,
-        )
-
-    async def begin(self, username: str) -> tuple[AuthorizationAnswer, PendingLogin]:
-        """From the redirect to the directory to the redirect back."""
-        now = self.clock.now()
-        pending = PendingLogin(
-            state_hash=b"",
-            browser="b",
-            nonce=secrets.token_urlsafe(32),
-            verifier=Secret(secrets.token_urlsafe(32)),
-            redirect_uri=CALLBACK,
-            target="/",
-            created_at=now,
-            expires_at=now,
-        )
-        url = await self.client.authorization_url(pending, "the state")
-        async with httpx2.AsyncClient(transport=self.dev.transport(), base_url=BASE) as browser:
-            page = (await browser.get(url)).text
-            form, action = (re.search(what, page) for what in (r'name="form" value="([^"]+)"', r'action="([^"]+)"'))
-            assert form is not None
-            assert action is not None
-            fields = {"form": form[1], "username": username, "password": username}
-            back = urlsplit((await browser.post(action[1], data=fields)).headers["location"])
-        query = {name: values[0] for name, values in parse_qs(back.query).items()}
-        assert back._replace(query="").geturl() == CALLBACK
-        return AuthorizationAnswer(code=query["code"], state=query["state"], issuer=query.get("iss")), pending
-
-    async def log_in(self, username: str) -> tuple[Grant, Identity]:
-        answer, pending = await self.begin(username)
-        assert answer.state == "the state"
-        return await self.client.finish(answer, pending, self.clock.now())
-
-    async def token(self, username: str) -> str:
-        return (await self.log_in(username))[0].access_token.reveal()
-
-    async def standing(self, username: str, grant: Grant | None = None) -> Standing:
-        grant = grant or (await self.log_in(username))[0]
-        return await self.client.standing(grant.access_token, self.id(username))
-
-    def id(self, username: str) -> UserId:
-        return UserId(self.dev.user_id(username))
 
 
 @pytest.fixture
@@ -197,46 +132,6 @@ async def test_a_profile_is_read_and_changed(service: Service) -> None:
         await service.client.change_profile(token, service.id("bob"), ProfileChange(first_name="x"))
     with pytest.raises(NotFound):
         await service.client.profile(token, service.id("bob"))
-
-
-async def test_a_group_is_made_filled_searched_and_emptied(service: Service) -> None:
-    admin, bob = await service.token("admin"), service.id("bob")
-    client, organization = service.client, "100000000000000001"
-    made = await client.create_group(admin, organization, NewGroup(name="Board", description="The board"))
-    await client.change_members(admin, made.id, [bob], True)
-    service.clock.advance(1)
-    await client.change_members(admin, made.id, [bob, service.id("alice")], True)
-    page = await client.groups(admin, GroupQuery(member=None))
-    assert [(one.name, one.member_count) for one in page.groups] == [("Board", 2), ("staff", 1)]
-    assert page.total == 2
-    found = await client.groups(admin, GroupQuery(member=None, search="BOA"))
-    own = await client.groups(await service.token("bob"), GroupQuery(member=bob))
-    assert [one.name for one in found.groups] == [one.name for one in own.groups] == ["Board"]
-    members = await client.group_members(admin, made.id, 1, 1)
-    assert members is not None
-    assert [(one.username, one.email) for one in members.members] == [("alice", "alice@generalbots.example")]
-    assert members.total == 2
-    await client.change_members(admin, made.id, [bob], False)
-    assert not await client.is_member(admin, made.id, bob)
-    with pytest.raises(Conflict):
-        await client.create_group(admin, organization, NewGroup(name="bOARD"))
-
-
-async def test_who_may_not_write_groups_is_told_so(service: Service) -> None:
-    token, client = await service.token("alice"), service.client
-    staff = (await client.groups(token, GroupQuery(member=service.id("alice")))).groups[0].id
-    with pytest.raises(Forbidden):
-        await client.create_group(token, "100000000000000001", NewGroup(name="Mine"))
-    with pytest.raises(Forbidden):
-        await client.change_members(token, staff, [service.id("bob")], True)
-
-
-async def test_an_unknown_group_is_not_found(service: Service) -> None:
-    token, unknown = await service.token("admin"), GroupId("999")
-    assert await service.client.group_members(token, unknown, 10, 0) is None
-    assert not await service.client.is_member(token, unknown, service.id("alice"))
-    with pytest.raises(NotFound):
-        await service.client.change_members(token, unknown, [service.id("alice")], True)
 
 
 async def test_a_directory_that_is_down_is_unavailable_and_works_again_when_it_is_back(service: Service) -> None:
