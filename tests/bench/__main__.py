@@ -10,7 +10,14 @@ import sys
 import anyio
 
 from tests.bench import in_process, limiter, servers, starting
+from tests.bench.load import client_name
 from tests.bench.table import Row, printed
+
+BUSY = 0.5  # runnable processes in the minute before
+
+
+def machine() -> str:
+    return f"CPython {platform.python_version()}, {os.cpu_count()} processors, {platform.machine()}"
 
 
 def main() -> int:
@@ -24,14 +31,15 @@ def main() -> int:
         "servers": lambda: servers.rows(quick=options.quick),
         "starting": lambda: starting.rows(quick=options.quick),
     }
+    before = os.getloadavg()[0]
+    if before > BUSY:
+        print(f"others use this machine (load {before:.2f}): requests/s are too low, ratios less sure", file=sys.stderr)
     found: list[Row] = []
     for name, measure in parts.items():
         if options.only in (None, name):
             print(f"measuring: {name} …", file=sys.stderr, flush=True)
             found += measure()
-    print(
-        f"CPython {platform.python_version()}, {os.cpu_count()} processors, {platform.machine()}; medians of one run\n"
-    )
+    print(f"{machine()}; medians of one run; load by {client_name()}\n")
     print(printed(found))
     return 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from generalbots_api import EchoBot, GeneralBots, Settings
 from generalbots_api.auth.model import Grant, Login, Secret, Standing
@@ -125,3 +127,20 @@ def expecting(status: int = 200) -> Callable[[Any], Awaitable[None]]:
             raise RuntimeError(f"answered {message['status']}, not {status}")
 
     return send
+
+
+async def check_answer(app: ASGIApp, scope: dict[str, Any]) -> None:
+    """What is measured is the whole answer: the session, and the headers that tell of the limit.
+
+    Raises RuntimeError if not.
+    """
+    messages: list[Any] = []
+
+    async def send(message: Any) -> None:
+        messages.append(message)
+
+    await app(scope, receive, send)
+    names = {name for name, _ in messages[0]["headers"]}
+    wanted = {b"x-ratelimit-limit", b"x-ratelimit-remaining", b"x-ratelimit-reset", b"ratelimit", b"ratelimit-policy"}
+    if not wanted <= names or json.loads(messages[1]["body"]).keys() != SESSION.keys():
+        raise RuntimeError(f"not the whole answer: {messages}")

@@ -1,7 +1,7 @@
 """The peer: FastAPI, slowapi and SQLAlchemy over aiosqlite, put together as their own documents show.
 
 A bearer token is looked up with its user in the database at each request, by an
-async session of its own; slowapi counts by user.
+async session of its own; slowapi counts by address, in memory.
 """
 
 from __future__ import annotations

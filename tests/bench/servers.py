@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
 import statistics
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 from generalbots_api.ids import new_session_token
-from tests.bench.load import requests_per_second
+from tests.bench.load import CONNECTIONS, requests_per_second
+from tests.bench.processors import processor_seconds
+from tests.bench.serving import Served, served
 from tests.bench.table import Row
 
 PATH = "/api/session"
@@ -24,98 +20,62 @@ APPS = {
     "starlette": "tests.bench.served:starlette",
     "peer": "tests.bench.peer:app",
 }
-PEER = "FastAPI + slowapi + SQLAlchemy"
-START_TIMEOUT = 30  # seconds
+NAMES = {"starlette": "bare Starlette JSON route", "peer": "FastAPI + slowapi + SQLAlchemy"}
+GOALS = {("uvicorn", "starlette"): 1.3, ("uvicorn", "peer"): 25.0}
+
+
+class Run(NamedTuple):
+    rate: float  # requests a second
+    cost: float | None  # µs of the server's processor time a request
 
 
 def rows(*, quick: bool) -> list[Row]:
-    rounds, seconds = (1, 2.0) if quick else (3, 3.0)
-    found = []
-    for server in ("uvicorn", "hypercorn"):
-        rates: dict[str, list[float]] = {name: [] for name in APPS}
-        for _ in range(rounds):
-            for name in APPS:
-                rates[name].append(_measured(server, name, seconds))
-        medians = {name: statistics.median(values) for name, values in rates.items()}
-        found += _rows(server, medians)
-    return found
+    rounds, seconds = (1, 2) if quick else (5, 3)
+    return [row for server in ("uvicorn", "hypercorn") for row in _rows(server, rounds, seconds)]
 
 
-def _rows(server: str, medians: dict[str, float]) -> list[Row]:
-    is_due = server == "uvicorn"
-    goal, what = "P2" if is_due else "", f"GET /api/session on {server}, SQLite, 50 connections"
-    starlette = Row(
-        goal=goal,
-        what=what,
-        ours=medians["ours"],
-        other=medians["starlette"],
-        unit="requests/s",
-        other_name=f"bare Starlette route on {server}",
-        least=1.3 if is_due else None,
-    )
-    peer = Row(
-        goal=goal,
-        what=what,
-        ours=medians["ours"],
-        other=medians["peer"],
-        unit="requests/s",
-        other_name=f"{PEER} on {server}",
-        least=25 if is_due else None,
-    )
-    return [starlette, peer]
-
-
-def _measured(server: str, name: str, seconds: float) -> float:
+def _rows(server: str, rounds: int, seconds: int) -> list[Row]:
+    """All three are up at once, and have their turns: what disturbs the machine disturbs all."""
+    runs: dict[str, list[Run]] = {name: [] for name in APPS}
     token = new_session_token()
-    with TemporaryDirectory() as folder, _served(server, APPS[name], token, Path(folder)) as port:
-        requests_per_second(port, PATH, token, 1)  # warm
-        return requests_per_second(port, PATH, token, seconds)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory()))
+        up = {name: stack.enter_context(served(server, app, token, folder / name)) for name, app in APPS.items()}
+        for one in up.values():
+            _run(one, token, 1)  # warm
+        for _ in range(rounds):
+            for name, one in up.items():
+                runs[name].append(_run(one, token, seconds))
+    rates = {name: statistics.median(run.rate for run in found) for name, found in runs.items()}
+    costs = {name: statistics.median(run.cost or 0 for run in found) for name, found in runs.items()}
+    return [row for other in NAMES for row in _beside(server, other, rates, costs)]
 
 
-@contextmanager
-def _served(server: str, app: str, token: str, folder: Path) -> Iterator[int]:
-    port = _free_port()
-    environment = {**os.environ, "BENCH_TOKEN": token, "BENCH_DATABASE": str(folder / "bench.db")}
-    process = subprocess.Popen(
-        _on_server_cpu(_command(server, app, port)), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+def _beside(server: str, other: str, rates: dict[str, float], costs: dict[str, float]) -> list[Row]:
+    least = GOALS.get((server, other))
+    rate = Row(
+        goal="P2" if least else "",
+        what=f"GET {PATH} on {server}, Bearer, SQLite, {CONNECTIONS} connections",
+        ours=rates["ours"],
+        other=rates[other],
+        unit="requests/s",
+        other_name=f"{NAMES[other]}, {server}",
+        least=least,
     )
-    try:
-        _wait(process, port)
-        yield port
-    finally:
-        process.terminate()
-        process.communicate(timeout=START_TIMEOUT)
+    cost = Row(
+        goal="",
+        what="the same, the server's processor time a request",
+        ours=costs["ours"],
+        other=costs[other],
+        unit="µs",
+        other_name=f"{NAMES[other]}, {server}",
+    )
+    return [rate, cost]
 
 
-def _command(server: str, app: str, port: int) -> list[str]:
-    python = [sys.executable, "-m"]
-    if server == "uvicorn":
-        options = ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"]
-        return [*python, "uvicorn", app, "--port", str(port), *options]
-    return [*python, "hypercorn", app, "--bind", f"127.0.0.1:{port}", "--worker-class", "uvloop"]
-
-
-def _on_server_cpu(command: list[str]) -> list[str]:
-    return ["taskset", "-c", "0", *command] if shutil.which("taskset") else command
-
-
-def _wait(process: subprocess.Popen[bytes], port: int) -> None:
-    deadline = time.monotonic() + START_TIMEOUT
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            said = process.communicate()[1].decode()
-            raise RuntimeError(f"the server did not start: {said}")
-        try:
-            socket.create_connection(("127.0.0.1", port), 0.2).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise RuntimeError("the server did not start in time")
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
+def _run(one: Served, token: str, seconds: int) -> Run:
+    before = processor_seconds(one.pid)
+    rate = requests_per_second(one.port, PATH, token, seconds)
+    after = processor_seconds(one.pid)
+    used = None if before is None or after is None else (after - before) / (rate * seconds) * 1e6
+    return Run(rate, used)
