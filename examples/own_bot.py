@@ -1,8 +1,8 @@
 """A bot of your own: it remembers, looks back, suggests, and is for a group only.
 
-    python -m runner --bots examples.own_bot:Notebook
+    uvicorn examples.own_bot:app        (or: python -m runner --bots examples.own_bot:Notebook)
 
-Log in as alice, who is in the group staff.
+Open http://127.0.0.1:8000/ and log in as alice, who is in the group staff; bob does not see the bot.
 """
 
 from __future__ import annotations
@@ -10,7 +10,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from generalbots_api import BotAccess, BotInfo, Piece, Suggestions, Turn
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from examples.directory import KEY, PATH, development_directory
+from generalbots_api import BotAccess, BotInfo, GeneralBots, Piece, Settings, Suggestions, Turn
+from generalbots_api.backends.memory import MemoryStorage
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +43,9 @@ class Notebook:
 def notes_of(turn: Turn) -> list[object]:
     notes = turn.memory.get("notes")
     return notes if isinstance(notes, list) else []
+
+
+provider, directory = development_directory()
+gb = GeneralBots(Settings(secret_keys=[KEY]), storage=MemoryStorage(), directory=directory, bots=[Notebook()])
+app = Starlette(routes=[Mount(PATH, app=provider)])
+gb.install(app)

@@ -1,14 +1,13 @@
 """A host that brings its own login: no Directory Service, no /auth, the host's own users.
 
-uvicorn examples.own_login:app
+    uvicorn examples.own_login:app
 
-curl -u ada:lovelace http://127.0.0.1:8000/api/bots
+Ask as one of them: curl -u ada:lovelace http://127.0.0.1:8000/api/bots
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 import secrets
 
 from starlette.applications import Starlette
@@ -28,7 +27,7 @@ async def authenticate(connection: HTTPConnection) -> Caller | None:
     scheme, _, encoded = connection.headers.get("authorization", "").partition(" ")
     try:
         name, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # not base64, not UTF-8
         return None
     known = secrets.compare_digest(PASSWORDS.get(name, "").encode(), password.encode())
     if scheme.lower() != "basic" or name not in PASSWORDS or not known:
