@@ -1,6 +1,6 @@
 """The General Bots API as an ASGI library."""
 
-from generalbots_api.app import GeneralBots, __version__
+from generalbots_api.app import GeneralBots
 from generalbots_api.bots.echo import EchoBot
 from generalbots_api.bots.model import BotAccess, BotInfo, BotStatus, Piece, Suggestions
 from generalbots_api.bots.ports import Bot, BotCatalog, ChecksHealth, Turn, TurnMessage
@@ -8,6 +8,7 @@ from generalbots_api.caller import Caller
 from generalbots_api.clock import Clock, SystemClock
 from generalbots_api.settings import Settings
 from generalbots_api.storage import Storage
+from generalbots_api.version import __version__
 
 __all__ = [
     "Bot",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib import import_module
-from importlib.metadata import version
 from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -21,12 +20,13 @@ from generalbots_api.services import Parts, Services
 from generalbots_api.settings import Settings
 from generalbots_api.storage import Storage
 from generalbots_api.upkeep import Upkeep
+from generalbots_api.version import __version__
+from generalbots_api.web.endpoint import RouteTable
 from generalbots_api.web.identity import Authenticate
 from generalbots_api.web.lifespan import Lifespan
-from generalbots_api.web.mounts import Mount, Prefixed, WholeApp
+from generalbots_api.web.mounts import Mount, Prefixed
+from generalbots_api.web.paths import route_path
 from generalbots_api.web.scopes import answer_lifespan, with_lifespan, with_prefix
-
-__version__ = version("generalbots-api")
 
 
 class GeneralBots:
@@ -84,13 +84,15 @@ class GeneralBots:
         self.health = mounts["health"]
         self.console = mounts["console"]
         every = [endpoint for _, endpoints in doors.values() for endpoint in endpoints]
-        self._app = WholeApp(every, entry, sockets)
+        self._table = RouteTable(every)
+        self._answer = {"http": entry.answer, "websocket": sockets.answer}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
+        answer = self._answer.get(scope["type"])
+        if answer is None:
             await answer_lifespan(self.lifespan, receive, send)
         else:
-            await self._app(scope, receive, send)
+            await answer(scope, receive, send, self._table.find(route_path(scope)))
 
     @property
     def mounts(self) -> list[Mount]:

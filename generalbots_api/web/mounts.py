@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -72,22 +72,6 @@ class Mount(BaseRoute):
                 path, _ = replace_params(path_format, convertors, dict(path_params))
                 return URLPath(path=path, protocol="websocket" if endpoint.method == "WEBSOCKET" else "http")
         raise NoMatchFound(name, path_params)
-
-
-class WholeApp:
-    """Every mount as one ASGI app, which also answers what no endpoint knows."""
-
-    def __init__(self, endpoints: list[Endpoint], entry: Entry, sockets: SocketEntry) -> None:
-        self.table = RouteTable(endpoints)
-        self._entry = entry
-        self._sockets = sockets
-
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """No coroutine of its own: one less for each request."""
-        found = self.table.find(route_path(scope))
-        if scope["type"] == "http":
-            return self._entry.answer(scope, receive, send, found)
-        return self._sockets.answer(scope, receive, send, found)
 
 
 class Prefixed(BaseRoute):
