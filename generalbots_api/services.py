@@ -26,7 +26,7 @@ from generalbots_api.directory import Directory
 from generalbots_api.errors import BadGateway, Unavailable
 from generalbots_api.limits.model import Quota
 from generalbots_api.limits.ports import Limiter
-from generalbots_api.limits.service import RateLimits, user_key
+from generalbots_api.limits.service import RateLimits
 from generalbots_api.news import Newsroom
 from generalbots_api.sessions.current import CurrentBots
 from generalbots_api.sessions.service import BotSessions
@@ -179,7 +179,7 @@ class Services:
             RateLimited: it is used up.
         """
         now = self.clock.unix()
-        decision = await self.rates.take(user_key(caller.user_id), self.rates.quota_of(caller), now)
+        _, decision = await self.rates.take_of(caller, now)
         if not decision.allowed:
             raise too_many(decision, now)
 

@@ -30,17 +30,20 @@ class RateLimits:
     failures: int = 0
     _is_failing: bool = field(default=False)
 
-    def quota_of(self, caller: Caller | None) -> Quota:
-        if caller is None:
-            return self.anonymous
-        return self.user if self.admin_roles.isdisjoint(caller.roles) else self.admin
-
-    async def take(self, key: str, quota: Quota, now_unix: float) -> Decision:
-        """Count one request against `key`, which is `user_key` or `address_key`.
+    async def take_of(self, caller: Caller, now_unix: float) -> tuple[Quota, Decision]:
+        """Count one request of a user, and say by which quota.
 
         Raises:
             Unavailable: the limiter is down and the settings say "closed".
         """
+        quota = self.user if self.admin_roles.isdisjoint(caller.roles) else self.admin
+        return quota, await self._take("u:" + escaped(caller.user_id), quota, now_unix)
+
+    async def take_from(self, budget: str, now_unix: float) -> tuple[Quota, Decision]:
+        """Count one request without a valid session, against what shares one budget; as `take_of`."""
+        return self.anonymous, await self._take("a:" + escaped(budget), self.anonymous, now_unix)
+
+    async def _take(self, key: str, quota: Quota, now_unix: float) -> Decision:
         try:
             decision = await self.limiter.take(key, quota, now_unix)
         except Unavailable:
@@ -63,14 +66,6 @@ class RateLimits:
 def uncounted(quota: Quota, now_unix: float) -> Decision:
     """What is told of a request that does not count."""
     return Decision(True, quota.limit, quota.limit, now_unix + quota.window_seconds)
-
-
-def user_key(user_id: str) -> str:
-    return "u:" + (user_id if user_id.isalnum() else escaped(user_id))
-
-
-def address_key(budget: str) -> str:
-    return "a:" + escaped(budget)
 
 
 def escaped(identity: str) -> str:

@@ -26,7 +26,7 @@ from generalbots_api.errors import (
     Unauthorized,
 )
 from generalbots_api.limits.model import Decision, Quota
-from generalbots_api.limits.service import RateLimits, address_key, uncounted, user_key
+from generalbots_api.limits.service import RateLimits, uncounted
 from generalbots_api.web.address import budget_of
 from generalbots_api.web.cors import Cors
 from generalbots_api.web.endpoint import Endpoint, Found
@@ -146,20 +146,20 @@ class Entry:
         Raises:
             RateLimited: the quota is used up.
         """
-        now, quota = visit.now_unix, self.rates.quota_of(caller)
+        now = visit.now_unix
         if caller is not None:
-            decision = await self.rates.take(user_key(caller.user_id), quota, now)
+            quota, decision = await self.rates.take_of(caller, now)
         else:
-            decision = await self._take_anonymous(visit, scope, quota)
+            quota, decision = await self._take_anonymous(visit, scope)
         visit.headers += self.rate_headers.of(quota, decision, now)
         if not decision.allowed:
             raise too_many(decision, now)
 
-    async def _take_anonymous(self, visit: Visit, scope: Scope, quota: Quota) -> Decision:
+    async def _take_anonymous(self, visit: Visit, scope: Scope) -> tuple[Quota, Decision]:
         address = self.reading.addresses.client(scope, visit.head)
         if self.reading.addresses.is_unlimited(address):
-            return uncounted(quota, visit.now_unix)
-        return await self.rates.take(address_key(budget_of(address)), quota, visit.now_unix)
+            return self.rates.anonymous, uncounted(self.rates.anonymous, visit.now_unix)
+        return await self.rates.take_from(budget_of(address), visit.now_unix)
 
     def _refusal(
         self, who: Identified, visit: Visit, scope: Scope, endpoint: Endpoint | None, found: Found | None

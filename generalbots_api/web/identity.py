@@ -50,16 +50,16 @@ def credentials_of(head: Head, cookie: CookieReader) -> Credentials:
     if sent is not None:
         if head.authorizations > 1 or sent[:7].lower() != b"bearer ":
             return REFUSED
-        return _token(sent[7:].strip(), is_by_cookie=False)
+        return _token(sent[7:].strip(), False)
     if head.cookies is None:
         return NONE_SENT
     values = cookie.values(head.cookies)
     if not values:
         return NONE_SENT
-    return _token(values[0], is_by_cookie=True) if len(values) == 1 else REFUSED
+    return _token(values[0], True) if len(values) == 1 else REFUSED
 
 
-def _token(text: bytes, *, is_by_cookie: bool) -> Credentials:
+def _token(text: bytes, is_by_cookie: bool) -> Credentials:
     if len(text) != TOKEN_LENGTH or text[:4] != TOKEN_PREFIX_BYTES:
         return Credentials(None, True, is_by_cookie)
     return Credentials(text, True, is_by_cookie)
