@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
+from hypercorn.asyncio import run
 from hypercorn.protocol import h2, h11
 from hypercorn.protocol.events import Event, StreamClosed
 from hypercorn.protocol.ws_stream import WSStream
 from wsproto.events import Ping
 
-REPLACED = "WSStream"
+STREAM = "WSStream"
+SERVER = "TCPServer"
 
 
 class PromptWSStream(WSStream):
@@ -37,7 +40,8 @@ class PromptWSStream(WSStream):
                 continue
 
 
-def harden() -> None:
-    """Put the class in its place, once; a second call changes nothing."""
+def harden(serve_connection: Callable[..., Awaitable[None]]) -> None:
+    """Put the class in its place, and `serve_connection` in that of `TCPServer`. The last call counts."""
     for module in (h11, h2):
-        setattr(module, REPLACED, PromptWSStream)
+        setattr(module, STREAM, PromptWSStream)
+    setattr(run, SERVER, serve_connection)

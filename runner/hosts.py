@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -10,34 +11,41 @@ from generalbots_api.errors import InvalidRequest
 from generalbots_api.web.errors import error_body
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+REFUSAL = error_body(InvalidRequest("This service answers on this machine only: use localhost"))
 
 
-def with_loopback_hosts(app: ASGIApp) -> ASGIApp:
-    """400 for a Host header that is not a name of loopback."""
+def with_hosts_of_loopback(app: ASGIApp, host: str) -> ASGIApp:
+    """400 for a Host header that is neither a name of loopback nor `host`, which is listened on."""
+    allowed = LOOPBACK | {host}
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in ("http", "websocket") and not is_local(scope):
-            await _refuse(scope, receive, send)
-        else:
+        if has_host_of(allowed, scope):
             await app(scope, receive, send)
+        else:
+            await _refuse(scope, receive, send)
 
     return guarded
 
 
-def is_local(scope: Scope) -> bool:
+def has_host_of(allowed: frozenset[str], scope: Scope) -> bool:
     hosts = [value for name, value in scope["headers"] if name == b"host"]
     try:
-        return all(urlsplit(f"//{host.decode('latin-1')}").hostname in LOOPBACK for host in hosts)
+        return all(urlsplit(f"//{host.decode('latin-1')}").hostname in allowed for host in hosts)
     except ValueError:
         return False
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
-    prefix = "http"
+    kind = "http"
     if scope["type"] == "websocket":
-        await receive()
-        prefix = "websocket.http"
-    body = error_body(InvalidRequest("This service answers on this machine only: use localhost"))
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": f"{prefix}.response.start", "status": 400, "headers": headers})
-    await send({"type": f"{prefix}.response.body", "body": body})
+        await receive()  # websocket.connect
+        kind = "websocket.http"
+    scope["gb.request_id"] = request_id = secrets.token_hex(8).encode()
+    headers = [
+        (b"x-request-id", request_id),
+        (b"x-content-type-options", b"nosniff"),
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(REFUSAL)).encode()),
+    ]
+    await send({"type": f"{kind}.response.start", "status": 400, "headers": headers})
+    await send({"type": f"{kind}.response.body", "body": REFUSAL})

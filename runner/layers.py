@@ -88,6 +88,10 @@ def _of_flags(flags: Mapping[str, Any], options: Mapping[str, Option]) -> dict[s
     }
 
 
+def _parted(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
 def _meant(name: str, options: Mapping[str, Option], prefix: str = "") -> str:
     close = difflib.get_close_matches(name, options, 1)
     if not close:
@@ -98,14 +102,14 @@ def _meant(name: str, options: Mapping[str, Option], prefix: str = "") -> str:
 def _parsed(option: Option, text: str, source: str) -> Any:
     """A value from text, as flags and variables are."""
     if option.kind is list:
-        return [part.strip() for part in text.split(",") if part.strip()]
+        return _parted(text)
     if option.kind is bool:
         return _typed(option, {"true": True, "1": True, "false": False, "0": False}.get(text.lower(), text), source)
     if option.kind in (int, float):
         try:
             return _typed(option, option.kind(text), source)
         except ValueError:
-            raise SettingsError(f"{source}: {text!r} is not a number") from None
+            raise SettingsError(f"{source}: {option.name} must be {_name(option.kind)}, not {text!r}") from None
     return _typed(option, text, source)
 
 
@@ -117,14 +121,14 @@ def _typed(option: Option, value: Any, source: str) -> Any:
     """
     kinds: tuple[type, ...] = {float: (int, float), list: (list, str)}.get(option.kind, (option.kind,))
     is_wrong = not isinstance(value, kinds) or (isinstance(value, bool) and option.kind is not bool)
-    if is_wrong:
-        raise SettingsError(f"{source}: {option.name} must be {_name(option.kind)}, not {value!r}")
+    if is_wrong or (isinstance(value, list) and not all(isinstance(one, str) for one in value)):
+        raise SettingsError(f"{source}: {option.name} must be {_name(option.kind)}, not {option.shown(value)!r}")
     if option.choices and value not in option.choices:
         raise SettingsError(f"{source}: {option.name} must be one of {', '.join(option.choices)}, not {value!r}")
     if option.kind is list:
-        return value.split(",") if isinstance(value, str) else list(value)
+        return _parted(value) if isinstance(value, str) else list(value)
     return float(value) if option.kind is float else value
 
 
 def _name(kind: type) -> str:
-    return {int: "a whole number", float: "a number", bool: "true or false", list: "a list"}.get(kind, "text")
+    return {int: "a whole number", float: "a number", bool: "true or false", list: "a list of texts"}.get(kind, "text")

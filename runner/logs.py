@@ -8,7 +8,8 @@ import sys
 from datetime import UTC, datetime
 
 _PLAIN = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {"message", "asctime", "taskName"}
-QUIET = ("httpx2", "httpcore2", "hypercorn.error", "hypercorn.access", "asyncio")
+QUIET = ("httpx2", "httpcore2", "hypercorn", "h2", "hpack", "authlib", "joserfc", "asyncio")
+"""They would tell of URLs, headers and tokens, or of every poll; so only of trouble."""
 
 
 def fields_of(record: logging.LogRecord) -> dict[str, object]:
@@ -19,19 +20,19 @@ def fields_of(record: logging.LogRecord) -> dict[str, object]:
 class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S.%f")[:-3]
-        extra = " ".join(f"{name}={_escaped(str(value))}" for name, value in fields_of(record).items())
-        line = f"{at} {record.levelname.lower():7} {_escaped(record.getMessage())} {extra}".rstrip()
+        extra = " ".join(f"{name}={_word(str(value))}" for name, value in fields_of(record).items())
+        line = f"{at} {record.levelname.lower():7} {_line(record.getMessage())} {extra}".rstrip()
         return line + (f"\n{self.formatException(record.exc_info)}" if record.exc_info else "")
 
 
 class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         entry: dict[str, object] = {
+            **fields_of(record),
             "time": datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z"),
             "level": record.levelname.lower(),
             "logger": record.name,
             "event": record.getMessage(),
-            **fields_of(record),
         }
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
@@ -39,14 +40,20 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure(level: str, form: str) -> None:
-    """Set up the root logger. The libraries below speak only from warnings on, unless level is debug."""
+    """Set up the root logger; the libraries below speak from warnings on, at any level."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in QUIET:
-        logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
 
 
-def _escaped(text: str) -> str:
-    """One line each, whatever a client puts into it."""
+def _line(text: str) -> str:
+    """One line, whatever is in it."""
     return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
+
+
+def _word(text: str) -> str:
+    """One word, or in quotes: a value with a space in it must not look like two fields."""
+    is_word = text.isprintable() and text and not set(text) & set(' "')
+    return text if is_word else json.dumps(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,14 +13,7 @@ from generalbots_api.settings import Settings
 from runner.help import HELP
 
 ENV_PREFIX = "GB_"
-_LIST_FIELDS = (
-    "admin_roles",
-    "cors_origins",
-    "redirect_origins",
-    "trusted_proxies",
-    "unlimited_networks",
-    "secret_keys",
-)
+_PASSWORD = re.compile(r"(?<=://)[^/@\s]*@")  # of a URL like redis://user:password@host
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +34,23 @@ class Option:
     @property
     def variable(self) -> str:
         return ENV_PREFIX + self.name.upper()
+
+    def shown(self, value: Any) -> str:
+        """The value for a person: nothing secret in it."""
+        if self.is_secret and value:
+            return "***"
+        return masked(text(value))
+
+
+def text(value: Any) -> str:
+    if value is None:
+        return "-"
+    return ", ".join(str(one) for one in value) if isinstance(value, list) else str(value)
+
+
+def masked(text: str) -> str:
+    """The text, without the passwords of URLs in it."""
+    return _PASSWORD.sub("***@", text)
 
 
 OWN = (
@@ -77,26 +88,21 @@ def options() -> tuple[Option, ...]:
 
 
 def _of_field(field: dataclasses.Field[Any]) -> Option:
+    """One option; its kind and choices are those of the field's type."""
     default = None if field.default is dataclasses.MISSING else field.default
-    kind = list if field.name in _LIST_FIELDS else _kind(typing.get_type_hints(Settings)[field.name])
-    choices = ("development", "production") if field.name == "environment" else ()
+    hint = _plain(typing.get_type_hints(Settings)[field.name])
+    origin = typing.get_origin(hint)
     return Option(
         name=field.name,
-        kind=kind,
+        kind=list if origin is Sequence else str if origin is typing.Literal else hint,
         default=list(default) if isinstance(default, tuple) else default,
-        help=HELP[field.name],
+        help=HELP.get(field.name, ""),
         is_secret=field.name == "secret_keys",
-        choices=choices,
+        choices=typing.get_args(hint) if origin is typing.Literal else (),
     )
 
 
-def _kind(hint: Any) -> type:
-    """The plain type of a field; of `X | None` it is X."""
+def _plain(hint: Any) -> Any:
+    """The type of a field; of `X | None` it is X."""
     args = [arg for arg in typing.get_args(hint) if arg is not type(None)]
-    if hint in (int, float, bool, str):
-        return hint  # type: ignore[no-any-return] # it is one of the four
-    if typing.get_origin(hint) is typing.Literal:
-        return str
-    if typing.get_origin(hint) is Sequence:
-        return list
-    return _kind(args[0]) if args else str
+    return args[0] if type(None) in typing.get_args(hint) else hint

@@ -1,114 +1,75 @@
-"""Hypercorn behind one function: bound sockets in, a clean end out."""
+"""Hypercorn behind one function: a bound socket in, a clean end out."""
 
 from __future__ import annotations
 
 import logging
-import os
-import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
 
+import anyio
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
+from runner.drain import Connections, Requests, end_late_ones
 from runner.hardening import harden
-from runner.layers import SettingsError
+from runner.listening import BACKLOG
 
-BACKLOG = 1_024
 KEEP_ALIVE = 30  # seconds
 PING_INTERVAL = 20  # seconds
 FRAME_SLACK = 4_096  # bytes over the library's own bound, which answers in its own words
+HEAD_BYTES = 16_384  # of a request line and headers
+STREAMS = 100  # of one HTTP/2 connection
+NET = 5  # seconds past the grace, should our own end fail
 
 
-class CannotBind(Exception):
-    """The address cannot be had; the text says why and what to do."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerOptions:
+    """What of the settings the server itself needs."""
+
+    graceful_timeout: float  # seconds
+    frame_max_bytes: int
+    root_path: str = ""
+    certfile: str | None = None
+    keyfile: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Listener:
-    """A bound socket, and where it is reached."""
+async def serve_until(
+    stop: Callable[[], Awaitable[None]], app: ASGIApp, descriptor: int, options: ServerOptions
+) -> None:
+    """Serve on the socket until `stop` returns; requests in flight get `graceful_timeout` seconds from then on."""
+    requests, connections = Requests(app), Connections()
+    harden(connections)
+    async with anyio.create_task_group() as tasks:
 
-    descriptor: int
-    origin: str  # "http://127.0.0.1:8080"
-    is_loopback: bool
+        async def stopped() -> None:
+            await stop()
+            tasks.start_soon(end_late_ones, requests, connections, options.graceful_timeout)
 
+        async def served() -> None:
+            config = _config(descriptor, options)
+            await serve(requests, config, shutdown_trigger=stopped, mode="asgi")  # type: ignore[arg-type] # the same ASGI in other types
+            tasks.cancel_scope.cancel()
 
-def listen(bind: str, *, is_tls: bool) -> Listener:
-    """Bind before anything else, so that a port in use is one clear line.
-
-    Raises:
-        CannotBind, SettingsError.
-    """
-    if bind.startswith("fd://"):
-        return Listener(int(bind[5:]), "http://127.0.0.1", False)
-    if bind.startswith("unix:"):
-        return Listener(_unix(bind[5:]), "http://127.0.0.1", False)
-    host, sep, port = bind.rpartition(":")
-    if not sep or not port.isdigit() or not host:
-        raise SettingsError(f"bind: {bind!r} must be HOST:PORT, unix:PATH or fd://N")
-    return _tcp(host.strip("[]"), int(port), "https" if is_tls else "http")
+        # In a task of its own: before Python 3.13 Hypercorn leaves the one it runs in marked as cancelled.
+        tasks.start_soon(served)
 
 
-def _tcp(host: str, port: int, scheme: str) -> Listener:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        sock.bind((host, port))
-        sock.listen(BACKLOG)
-    except OSError as error:
-        sock.close()
-        raise CannotBind(f"{host}:{port} cannot be used ({error.strerror}). Choose another with --bind.") from None
-    sock.set_inheritable(True)
-    bound = sock.getsockname()[1]
-    shown = f"[{host}]" if ":" in host else {"0.0.0.0": "127.0.0.1"}.get(host, host)  # noqa: S104 - shown, not bound
-    is_loopback = host in ("127.0.0.1", "::1", "localhost")
-    return Listener(sock.detach(), f"{scheme}://{shown}:{bound}", is_loopback)
-
-
-def _unix(path: str) -> int:
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        sock.bind(path)
-        sock.listen(BACKLOG)
-    except OSError as error:
-        sock.close()
-        raise CannotBind(f"{path} cannot be used ({error.strerror}). Remove it, or choose another.") from None
-    os.chmod(path, 0o660)
-    return sock.detach()
-
-
-async def serve_until(app: ASGIApp, listener: Listener, stop: Callable[[], Awaitable[None]], **options: Any) -> None:
-    """Serve on the listener until `stop` returns; requests in flight get `graceful_timeout` seconds."""
+def _config(descriptor: int, options: ServerOptions) -> Config:
     config = Config()
-    config.bind = [f"fd://{listener.descriptor}"]
+    config.bind = [f"fd://{descriptor}"]
     config.backlog = BACKLOG
     config.keep_alive_timeout = KEEP_ALIVE
+    config.graceful_timeout = options.graceful_timeout + NET
     config.websocket_ping_interval = PING_INTERVAL
-    config.websocket_max_message_size = options["frame_max_bytes"] + FRAME_SLACK
-    config.graceful_timeout = options["graceful_timeout"]
+    config.websocket_max_message_size = options.frame_max_bytes + FRAME_SLACK
+    config.h11_max_incomplete_size = HEAD_BYTES
+    config.h2_max_header_list_size = HEAD_BYTES
+    config.h2_max_concurrent_streams = STREAMS
     config.include_server_header = False
     config.include_date_header = False
-    config.root_path = options["root_path"]
-    config.certfile, config.keyfile = options["certfile"], options["keyfile"]
+    config.root_path = options.root_path
+    config.certfile, config.keyfile = options.certfile, options.keyfile
     config.accesslog = None
     config.errorlog = logging.getLogger("hypercorn.error")
-    config.loglevel = "WARNING"
-    harden()
-    await serve(_without_lifespan(app), config, shutdown_trigger=stop)  # type: ignore[arg-type] # same shape
-
-
-def _without_lifespan(app: ASGIApp) -> ASGIApp:
-    """The process opens and closes the service itself, around the server: a failed start is never served."""
-
-    async def outer(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "lifespan":
-            await app(scope, receive, send)
-            return
-        for event in ("startup", "shutdown"):
-            await receive()
-            await send({"type": f"lifespan.{event}.complete"})
-
-    return outer
+    return config

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from importlib.metadata import version
 
+from hypercorn.asyncio import run, tcp_server
 from hypercorn.protocol import h2, h11, ws_stream
 
-from runner.hardening import REPLACED, PromptWSStream, harden
+from runner.drain import Connections
+from runner.hardening import SERVER, STREAM, PromptWSStream, harden
 
 
 def test_the_names_are_where_they_were() -> None:
@@ -14,9 +17,13 @@ def test_the_names_are_where_they_were() -> None:
     assert issubclass(PromptWSStream, ws_stream.WSStream)
     for name in ("handle", "_send_pings", "_send_wsproto_event"):
         assert callable(getattr(ws_stream.WSStream, name))
+    assert inspect.iscoroutinefunction(tcp_server.TCPServer.run)
+    assert f"await {SERVER}(app, loop, config, context, lifespan_state, reader, writer)" in inspect.getsource(run)
 
 
-def test_hardening_puts_the_class_in_its_place() -> None:
-    harden()
-    assert getattr(h11, REPLACED) is PromptWSStream
-    assert getattr(h2, REPLACED) is PromptWSStream
+def test_hardening_puts_everything_in_its_place() -> None:
+    connections = Connections()
+    harden(connections)
+    assert getattr(h11, STREAM) is PromptWSStream
+    assert getattr(h2, STREAM) is PromptWSStream
+    assert getattr(run, SERVER) is connections

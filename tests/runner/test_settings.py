@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
+import threading
 from pathlib import Path
 
 import pytest
 
-from runner.cli import main, text
+from generalbots_api import Settings
+from runner.cli import main
 from runner.keys import NAME, kept_key
 from runner.layers import SettingsError, Value, layered
-from runner.options import options
+from runner.options import OWN, options, text
 
 
 def values(
@@ -47,6 +51,8 @@ def test_lists_are_separated_by_commas() -> None:
         ("limit_user = 'x'", "must be a whole number"),
         ("limit_user = true", "must be a whole number"),
         ("log_level = 'loud'", "must be one of debug"),
+        ("bots = [1]", "must be a list of texts"),
+        ("[storage]", "must be text"),
         ("= broken", "generalbots.toml"),
     ],
 )
@@ -74,12 +80,24 @@ def test_check_of_a_wrong_setting_exits_2(capsys: pytest.CaptureFixture[str]) ->
     assert "limit_user: must be more than 0" in capsys.readouterr().err
 
 
-def test_every_field_of_the_library_is_an_option(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_option_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["--help"], {})
     assert ended.value.code == 0
     said = capsys.readouterr().out
-    assert all(option.flag in said for option in options())
+    assert all(option.flag in said and option.help for option in options())
+
+
+def test_every_field_of_the_library_is_an_option_of_its_type() -> None:
+    known = {option.name: option for option in options()[len(OWN) :]}
+    assert list(known) == [field.name for field in dataclasses.fields(Settings)]
+    assert known["admin_roles"].kind is list
+    assert known["cors_origins"].kind is list
+    assert known["limit_user"].kind is int
+    assert known["turn_timeout"].kind is float
+    assert known["public_url"].kind is str
+    assert known["environment"].choices == ("development", "production")
+    assert known["limiter_failure"].choices == ("open", "closed")
 
 
 def test_check_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,6 +110,23 @@ def test_the_key_is_made_once_and_only_for_its_owner(tmp_path: Path) -> None:
     first = kept_key(tmp_path)
     assert (tmp_path / NAME).stat().st_mode & 0o777 == 0o600
     assert kept_key(tmp_path) == first
+
+
+def test_processes_that_start_at_once_get_the_same_key(tmp_path: Path) -> None:
+    barrier, keys = threading.Barrier(8), list[str]()
+
+    def start() -> None:
+        barrier.wait()
+        keys.append(kept_key(tmp_path))
+
+    threads = [threading.Thread(target=start) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(keys) == 8
+    assert len(set(keys)) == 1
+    assert os.listdir(tmp_path) == [NAME]
 
 
 def test_an_empty_key_file_is_refused(tmp_path: Path) -> None:
