@@ -1,5 +1,6 @@
 """`python -m runner`."""
 
+import os
 import sys
 
 if __name__ == "__main__":
@@ -9,4 +10,10 @@ if __name__ == "__main__":
 
     from runner.cli import main
 
-    sys.exit(main())
+    try:
+        code = main()
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever was reading has seen enough, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    sys.exit(code)

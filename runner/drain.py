@@ -54,7 +54,7 @@ class Connections:
         any other: asyncio's streams tell of one that was cancelled with a traceback.
         """
         connection = TCPServer(*arguments)
-        task = asyncio.create_task(connection.run())
+        task = asyncio.create_task(_serve(connection))
         self._open[task] = connection
         try:
             await asyncio.wait([task])
@@ -69,6 +69,12 @@ class Connections:
         for task, connection in self._open.items():
             connection.writer.transport.abort()
             task.cancel()
+
+
+async def _serve(connection: TCPServer) -> None:
+    """Serve it, unless it is gone already: Hypercorn takes for granted that it still has a socket."""
+    if connection.writer.get_extra_info("socket") is not None:
+        await connection.run()
 
 
 async def end_late_ones(requests: Requests, connections: Connections, graceful_timeout: float) -> NoReturn:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import struct
 from pathlib import Path
 
 import httpx2
@@ -12,6 +13,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedError
 
+from tests.runner.ending import port_of, watched
 from tests.support.process import END_TIMEOUT, running_runner, start
 from tests.support.service import log_in, session_token
 
@@ -64,6 +66,29 @@ async def test_the_host_header_must_name_this_machine(tmp_path: Path) -> None:
             assert (await client.get("/health", headers={"Host": "localhost:1"})).status_code == 200
 
 
+async def test_clients_that_reset_their_connection_leave_nothing_in_the_log(tmp_path: Path) -> None:
+    with running_runner("--storage", "memory://", folder=tmp_path) as runner:
+        address = ("127.0.0.1", int(runner.base.rpartition(":")[2]))
+        for start_of_request in (b"", b"GET /hea", b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n") * 30:
+            with socket.create_connection(address) as client:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                client.sendall(start_of_request)
+        async with httpx2.AsyncClient(base_url=runner.base) as client:
+            assert (await client.get("/openapi.json")).status_code == 200
+        assert runner.end() == 0
+    assert [line for line in runner.errors if "stopping" not in line] == []
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
+    process = start("--check", folder=tmp_path)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    assert process.wait(END_TIMEOUT) == 1
+
+
 def ended(*arguments: str, folder: Path, environment: dict[str, str] | None = None) -> tuple[int, str]:
     """The exit code and what was said of a start that fails."""
     process = start(*arguments, folder=folder, environment=environment)
@@ -102,10 +127,12 @@ def test_a_wrong_setting_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
 
 async def test_a_directory_that_is_down_lets_the_service_start_and_says_503(tmp_path: Path) -> None:
     arguments = ("--directory", "oidc", "--issuer", "https://127.0.0.1:1", "--client-id", "x")
-    with running_runner(*arguments, folder=tmp_path) as runner:
-        async with httpx2.AsyncClient(base_url=runner.base) as client:
+    with watched("--bind", "127.0.0.1:0", *arguments, folder=tmp_path) as process:
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port_of(process)}") as client:
             assert (await client.get("/ready")).status_code == 200
             answer = await client.get("/auth/login")
-    assert "directory: https://127.0.0.1:1 does not answer" in "".join(runner.errors)
+        assert process.stderr is not None
+        said = next(line for line in process.stderr if line.startswith("generalbots: "))
+    assert "directory: https://127.0.0.1:1 does not answer" in said
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "SERVER_ERROR")
     assert "retry-after" in answer.headers
