@@ -89,8 +89,9 @@ class Entry:
             reply = await self._reply(visit, scope, receive, found)
         except ApiError as error:
             reply = error_reply(error, visit.request_id)
-            if reply.status >= 500:
-                log.error("request.failed", exc_info=error, extra={"request_id": visit.request_id})
+            if reply.status >= 500:  # what is down is told in a line; a traceback would say no more
+                fields = {"request_id": visit.request_id, "reason": error.message}
+                log.error("request.failed", exc_info=None if reply.status == 503 else error, extra=fields)
         except ClientDisconnect:  # nobody reads it, but a host's BaseHTTPMiddleware fails without an answer
             reply = error_reply(InvalidRequest("The client went away"), visit.request_id)
         except Exception:
