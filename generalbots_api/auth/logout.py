@@ -14,7 +14,7 @@ from generalbots_api.auth.ports import Grants, IdentityProvider, LoginStore, See
 from generalbots_api.caller import Caller
 from generalbots_api.clock import Clock
 from generalbots_api.errors import ApiError, Forbidden, InvalidRequest, NotFound
-from generalbots_api.ids import LoginId, UserId, hash_token
+from generalbots_api.ids import LoginId, hash_token
 
 log = logging.getLogger("generalbots_api.auth")
 
@@ -64,15 +64,6 @@ class Logouts:
         old = await self.logins.by_token(hash_token(token))
         if old is not None and old.id != new.id and await self._end(old.id) is not None:
             self._revoke_later(self.grants.open(old))
-
-    async def end_all(self, user_id: UserId) -> int:
-        """End every session of a user and say how many they were."""
-        count = 0
-        for login in await self.logins.of_user(user_id):
-            if await self._end(login.id) is not None:
-                count += 1
-                self._revoke_later(self.grants.open(login))
-        return count
 
     async def end_by_directory(self, logout_token: str) -> int:
         """Back-channel logout: end what the token names, and say how many.

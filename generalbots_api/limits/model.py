@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import msgspec
 
 
@@ -22,11 +20,3 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     limit: int
     remaining: int  # requests left in this window, never negative
     resets_unix: float
-
-    @property
-    def reset_unix(self) -> int:
-        """The reset in whole Unix seconds, rounded up so that nobody retries early.
-
-        Source: spec, "Rate Limiting", header X-RateLimit-Reset.
-        """
-        return math.ceil(self.resets_unix)

@@ -30,7 +30,7 @@ class RateHeaders:
     def of(self, quota: Quota, decision: Decision, now_unix: float) -> RawHeaders:
         limit, policy, prefix = self._fixed[quota.name]
         remaining = digits(decision.remaining)
-        resets = math.ceil(decision.resets_unix)
+        resets = math.ceil(decision.resets_unix)  # up, so that nobody retries early
         left = digits(math.ceil(decision.resets_unix - now_unix))
         return [
             limit,
