@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol, Self
 
-from generalbots_api.auth.ports import LoginStore, PendingLoginStore, SeenTokenStore
+from generalbots_api.auth.ports import LoginStore, PendingLoginStore, RevocationStore, SeenTokenStore
+from generalbots_api.bots.ports import BotRecordStore
 from generalbots_api.conversations.ports import ConversationLog
+from generalbots_api.leases import LeaseStore
 from generalbots_api.sessions.ports import BotSessionStore
 
 
@@ -34,6 +36,12 @@ class Storage(Protocol):
     def pending_logins(self) -> PendingLoginStore: ...
     @property
     def seen_tokens(self) -> SeenTokenStore: ...
+    @property
+    def revocations(self) -> RevocationStore: ...
+    @property
+    def leases(self) -> LeaseStore: ...
+    @property
+    def bot_records(self) -> BotRecordStore: ...
     @property
     def bot_sessions(self) -> BotSessionStore: ...
     @property

@@ -84,6 +84,17 @@ class LogoutNotice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Revocation:
+    """The tokens of a login that has ended here, which the Directory has not been told of yet."""
+
+    id: LoginId
+    sealed_grant: bytes  # encrypted `Grant`
+    tries: int  # so far
+    ended_at: datetime
+    gives_up_at: datetime  # the tokens are of no use any more by then
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
     """A login session. Ended ones are not kept."""
 

@@ -12,6 +12,7 @@ from generalbots_api.auth.model import (
     Login,
     LogoutNotice,
     PendingLogin,
+    Revocation,
     Secret,
     Standing,
 )
@@ -78,6 +79,22 @@ class SeenTokenStore(Protocol):
         """True if it was not there; of racing calls exactly one gets True."""
 
     async def prune(self, now: datetime, /) -> int: ...
+
+
+class RevocationStore(Protocol):
+    """A queue of revocations that the Directory still has to hear of. Each method is atomic."""
+
+    async def put(self, revocation: Revocation, due_at: datetime, /) -> None:
+        """Add one, to be taken from `due_at` on; one with its id is replaced."""
+
+    async def take(self, now: datetime, due_again_at: datetime, /) -> Revocation | None:
+        """The one that has been due longest, due again at `due_again_at`; its `tries` counts this one.
+
+        None is due: None. Of racing calls each gets another one.
+        """
+
+    async def drop(self, id: LoginId, /) -> None:
+        """Remove it: done, or given up. Unknown ids are ignored."""
 
 
 class IdentityProvider(Protocol):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from generalbots_api.caller import Caller
 from generalbots_api.ids import BotId
@@ -35,6 +37,20 @@ class BotInfo:
     name: str
     description: str = ""
     access: BotAccess = field(default_factory=BotAccess)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BotRecord:
+    """A bot as a storage keeps it: what it is called, who may use it, and what to make it of."""
+
+    id: BotId
+    name: str
+    kind: str  # names the maker
+    options: dict[str, Any] = field(default_factory=dict)  # JSON values, for the maker
+    description: str = ""
+    access: BotAccess = field(default_factory=BotAccess)
+    status: BotStatus = BotStatus.ONLINE  # what an operator has set
+    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

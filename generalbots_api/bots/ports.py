@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, MutableMapping, Sequence
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
-from generalbots_api.bots.model import BotInfo, BotStatus, Piece
+from generalbots_api.bots.model import BotInfo, BotRecord, BotStatus, Piece
 from generalbots_api.caller import Caller
 from generalbots_api.ids import BotId
 
@@ -76,3 +76,18 @@ class BotCatalog(Protocol):
         """Every bot there is, in the order to show them."""
 
     async def get(self, id: BotId, /) -> Bot | None: ...
+
+
+class BotRecordStore(Protocol):
+    """Keeps what bots are made of, so that they may come and go without a restart. Each method is atomic."""
+
+    async def put(self, record: BotRecord, /) -> None:
+        """Add it, or replace the one with its id."""
+
+    async def get(self, id: BotId, /) -> BotRecord | None: ...
+
+    async def all(self) -> list[BotRecord]:
+        """Every record, by id in code point order."""
+
+    async def remove(self, id: BotId, /) -> bool:
+        """Whether there was one."""

@@ -26,12 +26,17 @@ import pytest
 pytest.register_assert_rewrite(
     *(
         f"generalbots_api.testing.{name}"
-        for name in ("logins", "pending", "sessions", "log", "replies", "limiter", "bus", "storage")
+        for name in ("logins", "pending", "sessions", "log", "replies", "limiter", "bus", "storage", "leases")
     )
 )
 
 from generalbots_api.testing.bus import BusContract  # noqa: E402 # what is to be rewritten comes after that call
 from generalbots_api.testing.clock import ManualClock  # noqa: E402
+from generalbots_api.testing.leases import (  # noqa: E402
+    BotRecordStoreContract,
+    LeaseStoreContract,
+    RevocationStoreContract,
+)
 from generalbots_api.testing.limiter import LimiterContract  # noqa: E402
 from generalbots_api.testing.log import ConversationLogContract  # noqa: E402
 from generalbots_api.testing.logins import LoginStoreContract  # noqa: E402
@@ -41,14 +46,17 @@ from generalbots_api.testing.sessions import BotSessionStoreContract  # noqa: E4
 from generalbots_api.testing.storage import StorageContract  # noqa: E402
 
 __all__ = [
+    "BotRecordStoreContract",
     "BotSessionStoreContract",
     "BusContract",
     "ConversationLogContract",
+    "LeaseStoreContract",
     "LimiterContract",
     "LoginStoreContract",
     "ManualClock",
     "PendingLoginStoreContract",
     "ReplyContract",
+    "RevocationStoreContract",
     "SeenTokenStoreContract",
     "StorageContract",
 ]

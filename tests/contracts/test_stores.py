@@ -1,11 +1,14 @@
 """The promises of every store, on every backend."""
 
 from generalbots_api.testing import (
+    BotRecordStoreContract,
     BotSessionStoreContract,
     ConversationLogContract,
+    LeaseStoreContract,
     LoginStoreContract,
     PendingLoginStoreContract,
     ReplyContract,
+    RevocationStoreContract,
     SeenTokenStoreContract,
     StorageContract,
 )
@@ -30,3 +33,12 @@ class TestLog(ConversationLogContract): ...
 
 
 class TestReplies(ReplyContract): ...
+
+
+class TestLeases(LeaseStoreContract): ...
+
+
+class TestRevocations(RevocationStoreContract): ...
+
+
+class TestBotRecords(BotRecordStoreContract): ...

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Self
 
+from generalbots_api.backends.memory.bots import MemoryBotRecordStore
+from generalbots_api.backends.memory.leases import MemoryLeaseStore, MemoryRevocationStore
 from generalbots_api.backends.memory.log import MemoryConversationLog
 from generalbots_api.backends.memory.logins import MemoryLoginStore
 from generalbots_api.backends.memory.pending import MemoryPendingLoginStore, MemorySeenTokenStore
@@ -24,6 +26,9 @@ class MemoryStorage:
         self.logins = MemoryLoginStore(max_items)
         self.pending_logins = MemoryPendingLoginStore()
         self.seen_tokens = MemorySeenTokenStore(max_items)
+        self.revocations = MemoryRevocationStore(max_items)
+        self.leases = MemoryLeaseStore(max_items)
+        self.bot_records = MemoryBotRecordStore(max_items)
         self.bot_sessions = MemoryBotSessionStore(max_items)
         self.log = MemoryConversationLog(max_items, max_chars)
 

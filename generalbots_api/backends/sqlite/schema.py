@@ -13,7 +13,8 @@ MIGRATION_SET = "generalbots_api"
 def steps() -> dict[str, Callable[[Database], None]]:
     """Every step by its name, oldest first."""
     first = (facts, logins, pending_logins, seen_tokens, bot_sessions, conversations, messages)
-    return {f"0001_{step.__name__}": step for step in first}
+    second = (leases, revocations, bot_records, turns)
+    return {f"000{n}_{step.__name__}": step for n, part in ((1, first), (2, second)) for step in part}
 
 
 def migrations() -> Migrations:
@@ -146,3 +147,39 @@ def messages(db: Database) -> None:
         "CREATE UNIQUE INDEX messages_by_client_id ON messages (conversation, client_id) WHERE client_id IS NOT NULL"
     )
     db.execute("CREATE INDEX messages_unanswered ON messages (is_answered) WHERE is_answered = 0")
+
+
+def leases(db: Database) -> None:
+    columns = {"name": str, "holder": str, "until": int}
+    db.table("leases").create(columns, pk="name", not_null=set(columns), strict=True)
+
+
+def revocations(db: Database) -> None:
+    columns = {"id": str, "sealed_grant": bytes, "tries": int, "ended_at": int, "gives_up_at": int, "due_at": int}
+    table = db.table("revocations").create(columns, pk="id", not_null=set(columns), strict=True)
+    table.create_index(["due_at"], "revocations_by_due")
+
+
+def bot_records(db: Database) -> None:
+    columns = {
+        "id": str,
+        "name": str,
+        "kind": str,
+        "options": str,
+        "description": str,
+        "access": str,
+        "status": str,
+        "updated_at": int,
+    }
+    db.table("bot_records").create(columns, pk="id", not_null=set(columns), strict=True)
+
+
+def turns(db: Database) -> None:
+    """Which node answers a message, how many of a log wait for a reply, and all of a user's sessions."""
+    db.execute("ALTER TABLE messages ADD COLUMN node TEXT NOT NULL DEFAULT ''")
+    db.execute("ALTER TABLE conversations ADD COLUMN waiting INTEGER NOT NULL DEFAULT 0")
+    db.execute(
+        "UPDATE conversations SET waiting ="
+        " (SELECT count(*) FROM messages m WHERE m.conversation = conversations.n AND m.is_answered = 0)"
+    )
+    db.execute("CREATE INDEX bot_sessions_by_user ON bot_sessions (user_id)")

@@ -7,7 +7,9 @@ import sqlite3
 from pathlib import Path
 from typing import Self
 
+from generalbots_api.backends.sqlite.bots import SqliteBotRecordStore
 from generalbots_api.backends.sqlite.database import Database
+from generalbots_api.backends.sqlite.leases import SqliteLeaseStore, SqliteRevocationStore
 from generalbots_api.backends.sqlite.log import SqliteConversationLog
 from generalbots_api.backends.sqlite.logins import SqliteLoginStore
 from generalbots_api.backends.sqlite.pending import SqlitePendingLoginStore, SqliteSeenTokenStore
@@ -39,6 +41,9 @@ class SqliteStorage:
         self.logins = SqliteLoginStore(database)
         self.pending_logins = SqlitePendingLoginStore(database)
         self.seen_tokens = SqliteSeenTokenStore(database)
+        self.revocations = SqliteRevocationStore(database)
+        self.leases = SqliteLeaseStore(database)
+        self.bot_records = SqliteBotRecordStore(database)
         self.bot_sessions = SqliteBotSessionStore(database)
         self.log = SqliteConversationLog(database)
 
