@@ -9,13 +9,19 @@ from typing import Any
 import msgspec
 
 from generalbots_api.ids import BotId, BotSessionId, MessageId, UserId
+from generalbots_api.sessions.model import BotSession
 
 MAX_CLIENT_ID = 64
+NODE_LEASE = "node:"
+"""Prefix of the leases by which nodes show that they live; the rest of the name is the node's id."""
+END = MessageId("end")
+GREETING = MessageId("greeting")
 
 
 class Sender(StrEnum):
     USER = "user"
     BOT = "bot"
+    SYSTEM = "system"  # the end of the session, which has a place in the log and is not shown as a message
 
 
 class MessageStatus(StrEnum):
@@ -52,6 +58,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
 class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
     """A user's message before it has its place in the log."""
 
+    node: str = ""  # the node that answers it; kept, not shown
     message_id: MessageId
     reply_id: MessageId
     session_id: BotSessionId
@@ -67,7 +74,7 @@ class NewReply(msgspec.Struct, frozen=True, kw_only=True):
     message_id: MessageId
     session_id: BotSessionId
     bot_id: BotId
-    in_reply_to: MessageId
+    in_reply_to: MessageId | None  # None: a greeting
     content: str
     status: MessageStatus = MessageStatus.COMPLETED
     error: dict[str, Any] | None = None
@@ -86,6 +93,7 @@ class Added(msgspec.Struct, frozen=True, kw_only=True):
 
     message: Message
     duplicate: bool
+    behind: int = 0  # of a user's new message: how many before it had no reply then
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,3 +102,30 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     messages: list[Message]
     has_more: bool
     head: Head
+
+
+class SummaryQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which conversations of a user to list, and from where on."""
+
+    user_id: UserId
+    now: datetime  # decides which are active
+    limit: int
+    bot_id: BotId | None = None
+    is_active: bool | None = None
+    after: tuple[datetime, BotSessionId] | None = None  # `active_at` and id of the last one seen
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation in a list."""
+
+    session: BotSession
+    active_at: datetime  # when its newest message was stored, or it was opened
+    last: Message | None  # the newest message of a user or a bot
+
+
+class Summaries(msgspec.Struct, frozen=True, kw_only=True):
+    """Conversations, the one with the newest activity first; of two at one instant, by id, highest first."""
+
+    found: list[Summary]
+    total: int  # of the query, wherever it begins
+    has_more: bool

@@ -5,7 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Protocol
 
-from generalbots_api.conversations.model import Added, Head, Message, NewMessage, NewReply, Page
+from generalbots_api.conversations.model import (
+    Added,
+    Head,
+    Message,
+    NewMessage,
+    NewReply,
+    Page,
+    Summaries,
+    SummaryQuery,
+)
 from generalbots_api.ids import BotSessionId, MessageId
 
 
@@ -18,14 +27,15 @@ class ConversationLog(Protocol):
     `Unavailable`.
     """
 
-    async def add_message(self, message: NewMessage, now: datetime, /) -> Added:
-        """Store a user's message.
+    async def add_message(self, message: NewMessage, most_waiting: int, now: datetime, /) -> Added:
+        """Store a user's message, unless more than `most_waiting` of the session have no reply yet.
 
         The same client `id` in the same session with the same content and
-        metadata gives the stored one again, as a duplicate.
+        metadata gives the stored one again, as a duplicate, however many wait.
 
         Raises:
-            Conflict: the `id` was used with other content.
+            Conflict: the `id` was used with other content (`reason` "id_reused"), or
+                too many wait ("busy").
         """
 
     async def add_reply(self, reply: NewReply, memory: dict[str, Any] | None, now: datetime, /) -> Added:
@@ -33,6 +43,12 @@ class ConversationLog(Protocol):
 
         A reply whose `message_id` is there already is returned as a duplicate,
         and nothing is changed.
+        """
+
+    async def add_end(self, session_id: BotSessionId, reason: str, now: datetime, /) -> Added:
+        """Store the end of the session: a message of the system, id `END`, with `reason` as its content.
+
+        A second one is a duplicate.
         """
 
     async def head(self, session_id: BotSessionId, /) -> Head:
@@ -49,8 +65,17 @@ class ConversationLog(Protocol):
 
     async def message(self, session_id: BotSessionId, message_id: MessageId, /) -> Message | None: ...
 
-    async def unanswered(self, limit: int, /) -> list[Message]:
-        """Users' messages, of any session, that have no reply yet, oldest first."""
+    async def lost(self, now: datetime, limit: int, /) -> list[Message]:
+        """Users' messages, of any session, without a reply, whose node holds no lease any more; oldest first.
+
+        The lease of a node is the one named `NODE_LEASE` and its id.
+        """
+
+    async def behind(self, session_id: BotSessionId, seq: int, /) -> int:
+        """How many of the users' messages before `seq` have no reply yet."""
+
+    async def summaries(self, query: SummaryQuery, /) -> Summaries:
+        """A user's conversations, those that no message was sent in included."""
 
     async def memory(self, session_id: BotSessionId, /) -> dict[str, Any]:
         """The bot's memory of the session; empty if there is none."""

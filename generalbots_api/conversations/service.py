@@ -85,7 +85,7 @@ class Conversations:
             id=sending.id,
             metadata=sending.metadata,
         )
-        return await self.log.add_message(message, self.clock.now())
+        return await self.log.add_message(message, 1_000, self.clock.now())
 
     async def history(
         self,
@@ -118,7 +118,7 @@ class Conversations:
         Only one node may do this, and only while no other runs turns.
         """
         count = 0
-        while lost := await self.log.unanswered(RECOVER_AT_ONCE):
+        while lost := await self.log.lost(self.clock.now(), RECOVER_AT_ONCE):
             for message in lost:
                 await self._interrupt(message)
             count += len(lost)

@@ -26,7 +26,18 @@ import pytest
 pytest.register_assert_rewrite(
     *(
         f"generalbots_api.testing.{name}"
-        for name in ("logins", "pending", "sessions", "log", "replies", "limiter", "bus", "storage", "leases")
+        for name in (
+            "logins",
+            "pending",
+            "sessions",
+            "log",
+            "replies",
+            "limiter",
+            "bus",
+            "storage",
+            "leases",
+            "waiting",
+        )
     )
 )
 
@@ -44,12 +55,18 @@ from generalbots_api.testing.pending import PendingLoginStoreContract, SeenToken
 from generalbots_api.testing.replies import ReplyContract  # noqa: E402
 from generalbots_api.testing.sessions import BotSessionStoreContract  # noqa: E402
 from generalbots_api.testing.storage import StorageContract  # noqa: E402
+from generalbots_api.testing.waiting import (  # noqa: E402
+    EndOfSessionContract,
+    SummaryContract,
+    WaitingContract,
+)
 
 __all__ = [
     "BotRecordStoreContract",
     "BotSessionStoreContract",
     "BusContract",
     "ConversationLogContract",
+    "EndOfSessionContract",
     "LeaseStoreContract",
     "LimiterContract",
     "LoginStoreContract",
@@ -59,4 +76,6 @@ __all__ = [
     "RevocationStoreContract",
     "SeenTokenStoreContract",
     "StorageContract",
+    "SummaryContract",
+    "WaitingContract",
 ]

@@ -13,6 +13,7 @@ from generalbots_api.ids import BotSessionId, MessageId, UserId
 from generalbots_api.storage import Storage
 from generalbots_api.testing.contract import HOSTILE, LONE_SURROGATE, NOON, SECOND, Contract, at_once
 
+PLENTY = 1_000_000
 S1, S2 = BotSessionId("s1"), BotSessionId("s2")
 
 
@@ -30,7 +31,8 @@ def a_message(name: str, **fields: Any) -> NewMessage:
 async def fill(storage: Storage, count: int) -> list[Message]:
     """Add so many messages to S1, a second apart."""
     added = [
-        await storage.log.add_message(a_message(str(number)), NOON + number * SECOND) for number in range(1, count + 1)
+        await storage.log.add_message(a_message(str(number)), PLENTY, NOON + number * SECOND)
+        for number in range(1, count + 1)
     ]
     return [one.message for one in added]
 
@@ -44,7 +46,7 @@ class ConversationLogContract(Contract):
 
     async def test_a_message_comes_back_as_it_was_added(self, storage: Storage) -> None:
         new = a_message("x", id="c-1", metadata={"a": [1, 2.5, None, "ü\x00"], "b": {"c": True}, "n": 2**63})
-        added = await storage.log.add_message(new, NOON)
+        added = await storage.log.add_message(new, PLENTY, NOON)
         expected = Message(
             message_id=new.message_id,
             session_id=S1,
@@ -64,7 +66,7 @@ class ConversationLogContract(Contract):
     async def test_what_the_sender_changes_afterwards_changes_nothing(self, storage: Storage) -> None:
         metadata = {"list": [1]}
         new = a_message("x", metadata=metadata)
-        await storage.log.add_message(new, NOON)
+        await storage.log.add_message(new, PLENTY, NOON)
         metadata["list"].append(2)
         stored = await storage.log.message(S1, new.message_id)
         assert stored is not None
@@ -72,13 +74,13 @@ class ConversationLogContract(Contract):
 
     async def test_any_text_but_lone_surrogates_can_be_stored(self, storage: Storage) -> None:
         for id in HOSTILE:
-            await storage.log.add_message(a_message("x", session_id=BotSessionId(id), content=id, id=id), NOON)
+            await storage.log.add_message(a_message("x", session_id=BotSessionId(id), content=id, id=id), PLENTY, NOON)
         for id in HOSTILE:
             page = await storage.log.after(BotSessionId(id), 0, 10)
             assert [one.content for one in page.messages] == [id]
         for wrong in (a_message("y", content=LONE_SURROGATE), a_message("y", metadata={LONE_SURROGATE: 1})):
             with pytest.raises(InvalidRequest):
-                await storage.log.add_message(wrong, NOON)
+                await storage.log.add_message(wrong, PLENTY, NOON)
         assert (await storage.log.head(S1)).seq == 0
 
     async def test_an_unknown_session_is_empty(self, storage: Storage) -> None:
@@ -93,14 +95,14 @@ class ConversationLogContract(Contract):
 
     async def test_seq_counts_each_session_from_1(self, storage: Storage) -> None:
         await fill(storage, 3)
-        added = await storage.log.add_message(a_message("x", session_id=S2), NOON)
+        added = await storage.log.add_message(a_message("x", session_id=S2), PLENTY, NOON)
         assert added.message.seq == 1
         heads = [await storage.log.head(session_id) for session_id in (S1, S2)]
         assert heads == [Head(epoch=heads[0].epoch, seq=3), Head(epoch=heads[0].epoch, seq=1)]
         assert heads[0].epoch
 
     async def test_of_50_writers_at_once_each_gets_its_own_seq_and_none_is_left_out(self, storage: Storage) -> None:
-        calls = [partial(storage.log.add_message, a_message(str(number)), NOON) for number in range(50)]
+        calls = [partial(storage.log.add_message, a_message(str(number)), PLENTY, NOON) for number in range(50)]
         added = await at_once(*calls)
         assert sorted(one.message.seq for one in added) == list(range(1, 51))
         page = await storage.log.after(S1, 0, 100)
@@ -110,7 +112,7 @@ class ConversationLogContract(Contract):
     async def test_a_refused_message_leaves_no_hole(self, storage: Storage) -> None:
         async def add(new: NewMessage) -> int:
             try:
-                return (await storage.log.add_message(new, NOON)).message.seq
+                return (await storage.log.add_message(new, PLENTY, NOON)).message.seq
             except (Conflict, InvalidRequest):
                 return 0
 
@@ -121,22 +123,24 @@ class ConversationLogContract(Contract):
         assert sorted(await at_once(*calls)) == [0] * 20 + list(range(2, 12))
 
     async def test_the_same_id_and_content_give_the_first_answer_again(self, storage: Storage) -> None:
-        first = await storage.log.add_message(a_message("1", id="c", metadata={"a": 1, "b": 2}), NOON)
+        first = await storage.log.add_message(a_message("1", id="c", metadata={"a": 1, "b": 2}), PLENTY, NOON)
         again = a_message("2", id="c", content="Hello 1", metadata={"b": 2, "a": 1})
-        assert await storage.log.add_message(again, NOON + SECOND) == Added(message=first.message, duplicate=True)
+        assert await storage.log.add_message(again, PLENTY, NOON + SECOND) == Added(
+            message=first.message, duplicate=True
+        )
         assert (await storage.log.head(S1)).seq == 1
 
     async def test_the_same_id_with_another_content_is_a_conflict(self, storage: Storage) -> None:
-        await storage.log.add_message(a_message("1", id="c", metadata={"a": 1}), NOON)
+        await storage.log.add_message(a_message("1", id="c", metadata={"a": 1}), PLENTY, NOON)
         for other in (a_message("2", id="c", metadata={"a": 1}), a_message("1", id="c", metadata={"a": True})):
             with pytest.raises(Conflict):
-                await storage.log.add_message(other, NOON)
-        elsewhere = await storage.log.add_message(a_message("3", id="c", session_id=S2), NOON)
+                await storage.log.add_message(other, PLENTY, NOON)
+        elsewhere = await storage.log.add_message(a_message("3", id="c", session_id=S2), PLENTY, NOON)
         assert elsewhere.duplicate is False
 
     async def test_of_racing_sends_with_one_id_one_is_stored(self, storage: Storage) -> None:
         calls = [
-            partial(storage.log.add_message, a_message(str(number), id="c", content="same"), NOON)
+            partial(storage.log.add_message, a_message(str(number), id="c", content="same"), PLENTY, NOON)
             for number in range(20)
         ]
         added = await at_once(*calls)
@@ -182,16 +186,16 @@ class ConversationLogContract(Contract):
 
     async def test_seq_at_is_that_of_the_last_message_before_a_time(self, storage: Storage) -> None:
         await fill(storage, 5)
-        await storage.log.add_message(a_message("twin"), NOON + 5 * SECOND)
+        await storage.log.add_message(a_message("twin"), PLENTY, NOON + 5 * SECOND)
         for at, seq in ((0, 0), (1, 0), (1.5, 1), (2, 1), (5, 4), (5.5, 6), (99, 6)):
             assert await storage.log.seq_at(S1, NOON + at * SECOND) == seq, at
 
     async def test_a_clock_that_goes_back_takes_no_message_back_in_time(self, storage: Storage) -> None:
-        await storage.log.add_message(a_message("1"), NOON)
-        added = await storage.log.add_message(a_message("2"), NOON - SECOND)
+        await storage.log.add_message(a_message("1"), PLENTY, NOON)
+        added = await storage.log.add_message(a_message("2"), PLENTY, NOON - SECOND)
         assert added.message.timestamp == NOON
         assert await storage.log.message(S1, added.message.message_id) == added.message
-        elsewhere = await storage.log.add_message(a_message("3", session_id=S2), NOON - SECOND)
+        elsewhere = await storage.log.add_message(a_message("3", session_id=S2), PLENTY, NOON - SECOND)
         assert elsewhere.message.timestamp == NOON - SECOND
 
     async def test_a_message_is_found_in_its_own_session_only(self, storage: Storage) -> None:

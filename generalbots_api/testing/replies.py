@@ -12,7 +12,7 @@ from generalbots_api.errors import InvalidRequest
 from generalbots_api.ids import BotId, MessageId
 from generalbots_api.storage import Storage
 from generalbots_api.testing.contract import LONE_SURROGATE, NOON, SECOND, Contract, at_once
-from generalbots_api.testing.log import S1, S2, a_message
+from generalbots_api.testing.log import PLENTY, S1, S2, a_message
 
 
 def a_reply(name: str, **fields: Any) -> NewReply:
@@ -30,7 +30,7 @@ class ReplyContract(Contract):
     """Wants the fixture `storage`."""
 
     async def test_a_reply_comes_back_as_it_was_added(self, storage: Storage) -> None:
-        await storage.log.add_message(a_message("1"), NOON)
+        await storage.log.add_message(a_message("1"), PLENTY, NOON)
         new = a_reply(
             "1",
             status=MessageStatus.FAILED,
@@ -82,41 +82,41 @@ class ReplyContract(Contract):
         assert await storage.log.memory(S1) == {"list": []}
 
     async def test_a_refused_reply_stores_neither_text_nor_memory(self, storage: Storage) -> None:
-        await storage.log.add_message(a_message("1"), NOON)
+        await storage.log.add_message(a_message("1"), PLENTY, NOON)
         with pytest.raises(InvalidRequest):
             await storage.log.add_reply(a_reply("1", content=LONE_SURROGATE), {"a": 1}, NOON)
         assert await storage.log.memory(S1) == {}
         assert (await storage.log.head(S1)).seq == 1
-        assert len(await storage.log.unanswered(10)) == 1
+        assert len(await storage.log.lost(NOON, 10)) == 1
 
     async def test_unanswered_messages_come_oldest_first_and_go_with_their_reply(self, storage: Storage) -> None:
-        assert await storage.log.unanswered(10) == []
+        assert await storage.log.lost(NOON, 10) == []
         added = [
-            await storage.log.add_message(a_message(name, session_id=session_id), NOON)
+            await storage.log.add_message(a_message(name, session_id=session_id), PLENTY, NOON)
             for name, session_id in (("3", S2), ("1", S1), ("2", S2))
         ]
         messages = [one.message for one in added]
-        assert await storage.log.unanswered(10) == messages
-        assert await storage.log.unanswered(2) == messages[:2]
+        assert await storage.log.lost(NOON, 10) == messages
+        assert await storage.log.lost(NOON, 2) == messages[:2]
         await storage.log.add_reply(a_reply("1"), None, NOON)
-        assert await storage.log.unanswered(10) == [messages[0], messages[2]]
+        assert await storage.log.lost(NOON, 10) == [messages[0], messages[2]]
         await storage.log.add_reply(a_reply("2", status=MessageStatus.CANCELLED, session_id=S2), None, NOON)
         await storage.log.add_reply(a_reply("3", session_id=S2), None, NOON)
-        assert await storage.log.unanswered(10) == []
+        assert await storage.log.lost(NOON, 10) == []
 
     async def test_a_repeated_send_does_not_open_an_answered_message_again(self, storage: Storage) -> None:
-        await storage.log.add_message(a_message("1", id="c"), NOON)
+        await storage.log.add_message(a_message("1", id="c"), PLENTY, NOON)
         await storage.log.add_reply(a_reply("1"), None, NOON)
-        assert (await storage.log.add_message(a_message("1", id="c"), NOON)).duplicate is True
-        assert await storage.log.unanswered(10) == []
+        assert (await storage.log.add_message(a_message("1", id="c"), PLENTY, NOON)).duplicate is True
+        assert await storage.log.lost(NOON, 10) == []
 
     async def test_replies_and_messages_at_once_share_one_order(self, storage: Storage) -> None:
         async def turn(name: str) -> list[int]:
-            message = await storage.log.add_message(a_message(name), NOON)
+            message = await storage.log.add_message(a_message(name), PLENTY, NOON)
             reply = await storage.log.add_reply(a_reply(name), {"last": name}, NOON)
             return [message.message.seq, reply.message.seq]
 
         turns = await at_once(*(partial(turn, str(number)) for number in range(30)))
         assert sorted(seq for one in turns for seq in one) == list(range(1, 61))
         assert all(message < reply for message, reply in turns)
-        assert await storage.log.unanswered(10) == []
+        assert await storage.log.lost(NOON, 10) == []

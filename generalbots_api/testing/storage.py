@@ -6,7 +6,7 @@ from importlib import import_module
 
 from generalbots_api.storage import Storage
 from generalbots_api.testing.contract import NOON, Contract
-from generalbots_api.testing.log import S1, a_message, fill
+from generalbots_api.testing.log import PLENTY, S1, a_message, fill
 from generalbots_api.testing.logins import a_login
 
 
@@ -28,7 +28,7 @@ class StorageContract(Contract):
             assert await storage.logins.by_token(login.token_hash) == login
             assert (await storage.log.after(S1, 0, 10)).messages == messages
             assert await storage.log.head(S1) == head
-            added = await storage.log.add_message(a_message("more"), NOON)
+            added = await storage.log.add_message(a_message("more"), PLENTY, NOON)
             assert added.message.seq == 4
         await storage.__aenter__()
 

@@ -19,7 +19,7 @@ from generalbots_api.errors import Unavailable
 from generalbots_api.ids import BotSessionId, LoginId
 from generalbots_api.storage import StorageError
 from generalbots_api.testing.contract import NOON, at_once
-from generalbots_api.testing.log import S1, a_message, fill, seqs
+from generalbots_api.testing.log import PLENTY, S1, a_message, fill, seqs
 from generalbots_api.testing.logins import a_login
 
 pytestmark = pytest.mark.anyio
@@ -28,12 +28,12 @@ ANOTHER = """
 import asyncio, sys
 from generalbots_api.backends.sqlite import SqliteStorage
 from generalbots_api.testing.contract import NOON
-from generalbots_api.testing.log import a_message
+from generalbots_api.testing.log import PLENTY, a_message
 
 async def main(path, name):
     async with SqliteStorage(path) as storage:
         for number in range(5):
-            await storage.log.add_message(a_message(f"{name}.{number}"), NOON)
+            await storage.log.add_message(a_message(f"{name}.{number}"), PLENTY, NOON)
 
 asyncio.run(main(*sys.argv[1:]))
 """
@@ -200,7 +200,7 @@ async def test_storages_that_make_the_file_at_once_share_it(tmp_path: Path) -> N
     storages = [SqliteStorage(tmp_path / "test.db") for _ in range(4)]
     await at_once(*(storage.__aenter__ for storage in storages))
     for number, storage in enumerate(storages):
-        await storage.log.add_message(a_message(str(number)), NOON)
+        await storage.log.add_message(a_message(str(number)), PLENTY, NOON)
     assert [(await storage.log.head(S1)).seq for storage in storages] == [4] * 4
     await at_once(*(storage.__aexit__ for storage in storages))
 
@@ -211,7 +211,7 @@ async def test_it_is_open_until_the_last_one_has_closed_it(tmp_path: Path) -> No
         async with storage:
             await fill(storage, 1)
         assert (await storage.log.head(S1)).seq == 1
-    for call in (storage.ping, lambda: storage.log.head(S1), lambda: storage.log.unanswered(1)):
+    for call in (storage.ping, lambda: storage.log.head(S1), lambda: storage.log.lost(NOON, 1)):
         with pytest.raises(Unavailable):
             await call()
 
@@ -230,7 +230,7 @@ def test_it_can_be_opened_on_one_event_loop_after_another(tmp_path: Path) -> Non
 
     async def use(name: str, *, close: bool) -> int:
         await storage.__aenter__()
-        added = await storage.log.add_message(a_message(name), NOON)
+        added = await storage.log.add_message(a_message(name), PLENTY, NOON)
         if close:
             await storage.__aexit__(None, None, None)
         return added.message.seq

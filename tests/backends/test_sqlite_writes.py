@@ -21,7 +21,7 @@ from generalbots_api.backends.sqlite.connecting import connect
 from generalbots_api.errors import Unavailable
 from generalbots_api.ids import BotSessionId
 from generalbots_api.testing.contract import NOON, at_once
-from generalbots_api.testing.log import S1, a_message, fill, seqs
+from generalbots_api.testing.log import PLENTY, S1, a_message, fill, seqs
 from generalbots_api.testing.logins import a_login
 
 pytestmark = pytest.mark.anyio
@@ -82,7 +82,7 @@ def full_disk(path: Path, spare: int = 0) -> Iterator[None]:
 
 async def test_writes_at_once_share_commits(storage: SqliteStorage, path: Path) -> None:
     before = commits(path)
-    await at_once(*(partial(storage.log.add_message, a_message(str(number)), NOON) for number in range(200)))
+    await at_once(*(partial(storage.log.add_message, a_message(str(number)), PLENTY, NOON) for number in range(200)))
     assert 1 <= commits(path) - before <= 20
 
 
@@ -95,7 +95,7 @@ async def test_writes_one_after_the_other_each_have_their_commit(storage: Sqlite
 async def test_an_answer_comes_when_others_can_see_it(storage: SqliteStorage, path: Path) -> None:
     with connect(path, 1, is_read_only=True) as other:
         for number in range(20):
-            await storage.log.add_message(a_message(str(number)), NOON)
+            await storage.log.add_message(a_message(str(number)), PLENTY, NOON)
             assert other.execute("SELECT count(*) FROM messages").fetchone() == (number + 1,)
     other.close()
 
@@ -107,7 +107,7 @@ async def test_nobody_is_answered_before_the_commit(path: Path) -> None:
         other.execute("BEGIN IMMEDIATE")
 
         async def write(number: int) -> None:
-            answers.append((await storage.log.add_message(a_message(str(number)), NOON)).message.seq)
+            answers.append((await storage.log.add_message(a_message(str(number)), PLENTY, NOON)).message.seq)
 
         for number in range(3):
             group.start_soon(write, number)
@@ -148,7 +148,7 @@ async def test_every_table_is_strict(storage: SqliteStorage, path: Path) -> None
     other = connect(path, 1, is_read_only=True)
     tables = dict(other.execute("SELECT name, strict FROM pragma_table_list WHERE name NOT LIKE '%sqlite%'"))
     other.close()
-    assert len(tables) == 8
+    assert len(tables) == 11
     assert set(tables.values()) == {1}
 
 
@@ -159,11 +159,11 @@ async def test_a_locked_file_refuses_writes_and_reads_go_on(storage: SqliteStora
     with pytest.raises(Unavailable):
         await storage.ping()
     with pytest.raises(Unavailable):
-        await storage.log.add_message(a_message("x"), NOON)
+        await storage.log.add_message(a_message("x"), PLENTY, NOON)
     assert (await storage.log.after(S1, 0, 10)).messages == messages
     other.close()
     await storage.ping()
-    assert (await storage.log.add_message(a_message("x"), NOON)).message.seq == 3
+    assert (await storage.log.add_message(a_message("x"), PLENTY, NOON)).message.seq == 3
 
 
 async def test_on_a_full_disk_reads_go_on_and_writes_work_again_when_there_is_room(
@@ -175,13 +175,13 @@ async def test_on_a_full_disk_reads_go_on_and_writes_work_again_when_there_is_ro
     with full_disk(path):
         for number in range(3):
             with pytest.raises(Unavailable):
-                await storage.log.add_message(a_message(f"x{number}"), NOON)
+                await storage.log.add_message(a_message(f"x{number}"), PLENTY, NOON)
         with pytest.raises(Unavailable):
             await storage.ping()
         assert await storage.logins.by_token(login.token_hash) == login
         assert (await storage.log.after(S1, 0, 10)).messages == messages
     await storage.ping()
-    assert (await storage.log.add_message(a_message("y"), NOON)).message.seq == 3
+    assert (await storage.log.add_message(a_message("y"), PLENTY, NOON)).message.seq == 3
 
 
 async def test_a_write_that_is_too_big_for_the_disk_fails_alone(storage: SqliteStorage, path: Path) -> None:
@@ -190,7 +190,7 @@ async def test_a_write_that_is_too_big_for_the_disk_fails_alone(storage: SqliteS
 
     async def write(name: str, size: int) -> None:
         try:
-            added = await storage.log.add_message(a_message(name, content="x" * size), NOON)
+            added = await storage.log.add_message(a_message(name, content="x" * size), PLENTY, NOON)
             results[name] = added.message.seq
         except Unavailable:
             results[name] = 0
@@ -212,7 +212,7 @@ async def test_a_bug_in_one_job_harms_no_other_of_its_batch(storage: SqliteStora
             await storage._database.write(broken)
 
     async def write(name: str) -> None:
-        await storage.log.add_message(a_message(name), NOON)
+        await storage.log.add_message(a_message(name), PLENTY, NOON)
 
     await at_once(partial(write, "1"), fail, partial(write, "2"), fail, partial(write, "3"))
     assert seqs((await storage.log.after(S1, 0, 10)).messages) == [1, 2, 3]
@@ -221,8 +221,8 @@ async def test_a_bug_in_one_job_harms_no_other_of_its_batch(storage: SqliteStora
 async def test_a_waiter_that_is_cancelled_harms_no_other_of_its_batch(storage: SqliteStorage) -> None:
     async with anyio.create_task_group() as group, anyio.create_task_group() as cancelled:
         for number in range(20):
-            group.start_soon(storage.log.add_message, a_message(f"a{number}"), NOON)
-            cancelled.start_soon(storage.log.add_message, a_message(f"b{number}"), NOON)
+            group.start_soon(storage.log.add_message, a_message(f"a{number}"), PLENTY, NOON)
+            cancelled.start_soon(storage.log.add_message, a_message(f"b{number}"), PLENTY, NOON)
         await anyio.lowlevel.checkpoint()
         cancelled.cancel_scope.cancel()
     page = await storage.log.after(S1, 0, 100)
@@ -234,7 +234,7 @@ async def test_a_waiter_that_is_cancelled_harms_no_other_of_its_batch(storage: S
 async def test_writes_under_way_are_finished_when_it_is_closed(path: Path) -> None:
     async with anyio.create_task_group() as group, SqliteStorage(path) as storage:
         for number in range(300):
-            group.start_soon(storage.log.add_message, a_message(str(number)), NOON)
+            group.start_soon(storage.log.add_message, a_message(str(number)), PLENTY, NOON)
         await anyio.lowlevel.checkpoint()
     async with SqliteStorage(path) as storage:
         assert (await storage.log.head(S1)).seq == 300
@@ -245,7 +245,7 @@ async def test_past_the_bound_writes_are_refused_at_once(path: Path) -> None:
 
     async def write(storage: SqliteStorage, number: int) -> None:
         try:
-            await storage.log.add_message(a_message(str(number)), NOON)
+            await storage.log.add_message(a_message(str(number)), PLENTY, NOON)
             results.append("stored")
         except Unavailable:
             results.append("refused")
@@ -264,7 +264,7 @@ async def test_the_write_ahead_log_does_not_grow_for_ever(
     async def write(session: int) -> None:
         for number in range(20):
             new = a_message(f"{session}.{number}", session_id=BotSessionId(str(session)), content="x" * 2_000)
-            await storage.log.add_message(new, NOON)
+            await storage.log.add_message(new, PLENTY, NOON)
             await storage.log.after(BotSessionId(str(session)), 0, 5)
 
     sizes = []

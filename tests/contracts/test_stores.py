@@ -4,6 +4,7 @@ from generalbots_api.testing import (
     BotRecordStoreContract,
     BotSessionStoreContract,
     ConversationLogContract,
+    EndOfSessionContract,
     LeaseStoreContract,
     LoginStoreContract,
     PendingLoginStoreContract,
@@ -11,6 +12,8 @@ from generalbots_api.testing import (
     RevocationStoreContract,
     SeenTokenStoreContract,
     StorageContract,
+    SummaryContract,
+    WaitingContract,
 )
 
 
@@ -42,3 +45,12 @@ class TestRevocations(RevocationStoreContract): ...
 
 
 class TestBotRecords(BotRecordStoreContract): ...
+
+
+class TestWaiting(WaitingContract): ...
+
+
+class TestEndOfSession(EndOfSessionContract): ...
+
+
+class TestSummaries(SummaryContract): ...

@@ -5,13 +5,27 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
 import msgspec
 
 from generalbots_api.backends.memory.guards import check_new, check_room, check_text
-from generalbots_api.conversations.model import Added, Head, Message, NewMessage, NewReply, Page, Sender
+from generalbots_api.backends.memory.leases import MemoryLeaseStore
+from generalbots_api.backends.memory.sessions import MemoryBotSessionStore
+from generalbots_api.backends.memory.summaries import summaries
+from generalbots_api.conversations.model import (
+    END,
+    NODE_LEASE,
+    Added,
+    Head,
+    Message,
+    NewMessage,
+    NewReply,
+    Page,
+    Sender,
+    Summaries,
+    SummaryQuery,
+)
 from generalbots_api.errors import Conflict
 from generalbots_api.ids import BotSessionId, MessageId, new_id
 
@@ -25,6 +39,7 @@ class _Log:
     messages: list[Message] = field(default_factory=list)  # seq n is at n - 1
     by_id: dict[MessageId, Message] = field(default_factory=dict)
     by_client_id: dict[str, Message] = field(default_factory=dict)
+    waiting: dict[MessageId, int] = field(default_factory=dict)  # users' messages without a reply, and their seq
     memory: bytes = b"{}"
 
     def next(self, now: datetime) -> tuple[int, datetime]:
@@ -39,19 +54,22 @@ class MemoryConversationLog:
     `most` bounds the messages, and `most_chars` the text in them.
     """
 
-    def __init__(self, most: int, most_chars: int) -> None:
+    def __init__(self, most: int, most_chars: int, leases: MemoryLeaseStore, sessions: MemoryBotSessionStore) -> None:
         self._most, self._most_chars = most, most_chars
         self._count = self._chars = 0
         self._epoch = new_id()
         self._logs: dict[BotSessionId, _Log] = {}
-        self._unanswered: dict[tuple[BotSessionId, MessageId], Message] = {}
+        self._leases, self._sessions = leases, sessions
+        self._unanswered: dict[tuple[BotSessionId, MessageId], tuple[str, Message]] = {}  # with the node's id
 
-    async def add_message(self, message: NewMessage, now: datetime, /) -> Added:
+    async def add_message(self, message: NewMessage, most_waiting: int, now: datetime, /) -> Added:
         check_text(message)
         log = self._logs.get(message.session_id) or _Log()
         known = log.by_client_id.get(message.id) if message.id is not None else None
         if known is not None:
             return same(known, message)
+        if (behind := len(log.waiting)) > most_waiting:
+            raise Conflict("The bot is still answering earlier messages", reason="busy")
         check_new(message.message_id in log.by_id)
         seq, timestamp = log.next(now)
         stored = Message(
@@ -67,8 +85,9 @@ class MemoryConversationLog:
             metadata=message.metadata,
         )
         added = self._add(log, stored)
-        self._unanswered[stored.session_id, stored.message_id] = added.message
-        return added
+        log.waiting[stored.message_id] = seq
+        self._unanswered[stored.session_id, stored.message_id] = message.node, added.message
+        return Added(message=added.message, duplicate=False, behind=behind)
 
     async def add_reply(self, reply: NewReply, memory: dict[str, Any] | None, now: datetime, /) -> Added:
         check_text((reply, memory))
@@ -93,8 +112,21 @@ class MemoryConversationLog:
         added = self._add(log, stored)
         if memory is not None:
             log.memory = _encode(memory)
-        self._unanswered.pop((reply.session_id, reply.in_reply_to), None)
+        if reply.in_reply_to is not None:
+            log.waiting.pop(reply.in_reply_to, None)
+            self._unanswered.pop((reply.session_id, reply.in_reply_to), None)
         return added
+
+    async def add_end(self, session_id: BotSessionId, reason: str, now: datetime, /) -> Added:
+        check_text((session_id, reason))
+        log = self._logs.get(session_id) or _Log()
+        if END in log.by_id:
+            return Added(message=log.by_id[END], duplicate=True)
+        seq, timestamp = log.next(now)
+        end = Message(
+            message_id=END, session_id=session_id, seq=seq, sender=Sender.SYSTEM, content=reason, timestamp=timestamp
+        )
+        return self._add(log, end)
 
     async def head(self, session_id: BotSessionId, /) -> Head:
         return self._head(session_id)
@@ -117,8 +149,17 @@ class MemoryConversationLog:
         log = self._logs.get(session_id)
         return log.by_id.get(message_id) if log else None
 
-    async def unanswered(self, limit: int, /) -> list[Message]:
-        return list(islice(self._unanswered.values(), max(0, limit)))
+    async def lost(self, now: datetime, limit: int, /) -> list[Message]:
+        waiting = self._unanswered.values()
+        lost = [message for node, message in waiting if not self._leases.lasts(NODE_LEASE + node, now)]
+        return lost[: max(0, limit)]
+
+    async def behind(self, session_id: BotSessionId, seq: int, /) -> int:
+        log = self._logs.get(session_id)
+        return sum(place < seq for place in log.waiting.values()) if log else 0
+
+    async def summaries(self, query: SummaryQuery, /) -> Summaries:
+        return summaries(self._sessions.of_user(query.user_id), self._messages, query)
 
     async def memory(self, session_id: BotSessionId, /) -> dict[str, Any]:
         log = self._logs.get(session_id)

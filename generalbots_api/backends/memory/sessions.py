@@ -16,6 +16,7 @@ class MemoryBotSessionStore:
         self._most = most
         self._sessions: dict[BotSessionId, BotSession] = {}
         self._open_of: dict[UserId, dict[BotSessionId, None]] = {}  # not ended, in the order of opening
+        self._of: dict[UserId, list[BotSessionId]] = {}
 
     async def open(self, session: BotSession, keep: int, /) -> list[BotSession]:
         check_text(session)
@@ -25,6 +26,7 @@ class MemoryBotSessionStore:
         surplus = active[: max(0, len(active) + 1 - max(1, keep))]
         ended = [self._end(one, session.created_at) for one in surplus]
         self._sessions[session.id] = session
+        self._of.setdefault(session.user_id, []).append(session.id)
         if session.ended_at is None:
             self._open_of.setdefault(session.user_id, {})[session.id] = None
         return ended
@@ -41,6 +43,10 @@ class MemoryBotSessionStore:
         if session is None or not session.is_active(at):
             return None
         return self._end(session, at)
+
+    def of_user(self, user_id: UserId) -> list[BotSession]:
+        """Every one of the user, ended ones too, for the list of conversations."""
+        return [self._sessions[id] for id in self._of.get(user_id, ())]
 
     def _end(self, session: BotSession, at: datetime) -> BotSession:
         ended = self._sessions[session.id] = session.ended(at)

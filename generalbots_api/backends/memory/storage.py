@@ -30,7 +30,7 @@ class MemoryStorage:
         self.leases = MemoryLeaseStore(max_items)
         self.bot_records = MemoryBotRecordStore(max_items)
         self.bot_sessions = MemoryBotSessionStore(max_items)
-        self.log = MemoryConversationLog(max_items, max_chars)
+        self.log = MemoryConversationLog(max_items, max_chars, self.leases, self.bot_sessions)
 
     async def ping(self) -> None:
         """It is always there."""

@@ -10,10 +10,21 @@ from typing import Any
 import sqlite_utils
 
 from generalbots_api.backends.sqlite.database import Database
-from generalbots_api.backends.sqlite.log_writes import add_message, add_reply
+from generalbots_api.backends.sqlite.log_writes import add_end, add_message, add_reply
 from generalbots_api.backends.sqlite.message_rows import COLUMNS, message_of
+from generalbots_api.backends.sqlite.summaries import summaries
 from generalbots_api.backends.sqlite.values import MAX_INTEGER, as_json, from_json, micros
-from generalbots_api.conversations.model import Added, Head, Message, NewMessage, NewReply, Page
+from generalbots_api.conversations.model import (
+    NODE_LEASE,
+    Added,
+    Head,
+    Message,
+    NewMessage,
+    NewReply,
+    Page,
+    Summaries,
+    SummaryQuery,
+)
 from generalbots_api.ids import BotSessionId, MessageId
 
 _LOG = "SELECT n, seq FROM conversations WHERE session_id = ?"
@@ -22,7 +33,15 @@ _AFTER = (
     " ORDER BY seq LIMIT ?"
 )
 _BEFORE = f"SELECT {COLUMNS} FROM messages WHERE conversation = ? AND seq < ? ORDER BY seq DESC LIMIT ?"  # noqa: S608
-_WITH_SESSION = f"(SELECT session_id FROM conversations c WHERE c.n = conversation), {COLUMNS}"  # noqa: S608
+_LOST = (
+    f"SELECT (SELECT session_id FROM conversations c WHERE c.n = conversation), {COLUMNS} FROM messages"  # noqa: S608
+    f" WHERE is_answered = 0 AND NOT EXISTS (SELECT 1 FROM leases WHERE name = '{NODE_LEASE}' || node AND until > ?)"
+    " ORDER BY n LIMIT ?"
+)
+_BEHIND = (
+    "SELECT count(*) FROM messages WHERE is_answered = 0 AND seq < ?2"
+    " AND conversation = (SELECT n FROM conversations WHERE session_id = ?1)"
+)
 _BY_ID = (
     f"SELECT {COLUMNS} FROM messages"  # noqa: S608
     " WHERE conversation = (SELECT n FROM conversations WHERE session_id = ?) AND message_id = ?"
@@ -37,13 +56,17 @@ class SqliteConversationLog:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add_message(self, message: NewMessage, now: datetime, /) -> Added:
+    async def add_message(self, message: NewMessage, most_waiting: int, now: datetime, /) -> Added:
         at = micros(now)
-        return await self._database.write(lambda connection: add_message(connection, message, at))
+        return await self._database.write(lambda connection: add_message(connection, message, most_waiting, at))
 
     async def add_reply(self, reply: NewReply, memory: dict[str, Any] | None, now: datetime, /) -> Added:
         at, text = micros(now), as_json(memory) if memory is not None else None
         return await self._database.write(lambda connection: add_reply(connection, reply, text, at))
+
+    async def add_end(self, session_id: BotSessionId, reason: str, now: datetime, /) -> Added:
+        at = micros(now)
+        return await self._database.write(lambda connection: add_end(connection, session_id, reason, at))
 
     async def head(self, session_id: BotSessionId, /) -> Head:
         row = self._database.row(_LOG, (session_id,))
@@ -90,18 +113,20 @@ class SqliteConversationLog:
         row = self._database.row(_BY_ID, (session_id, message_id))
         return message_of(session_id, row) if row is not None else None
 
-    async def unanswered(self, limit: int, /) -> list[Message]:
+    async def lost(self, now: datetime, limit: int, /) -> list[Message]:
         def query(db: sqlite_utils.Database) -> list[Message]:
-            rows = db.table("messages").rows_where(
-                "is_answered = 0",
-                order_by="n",
-                select=_WITH_SESSION,
-                limit=in_range(limit),
-            )
-            found = [tuple(row.values()) for row in rows]
-            return [message_of(row[0], row[1:]) for row in found]
+            rows = db.conn.execute(_LOST, (micros(now), in_range(limit))).fetchall()
+            return [message_of(row[0], row[1:]) for row in rows]
 
         return await self._database.listing(query, [])
+
+    async def behind(self, session_id: BotSessionId, seq: int, /) -> int:
+        row = self._database.row(_BEHIND, (session_id, min(seq, MAX_INTEGER)))
+        return row[0] if row is not None else 0
+
+    async def summaries(self, query: SummaryQuery, /) -> Summaries:
+        nothing = Summaries(found=[], total=0, has_more=False)
+        return await self._database.listing(lambda db: summaries(db.conn, query), nothing)
 
     async def memory(self, session_id: BotSessionId, /) -> dict[str, Any]:
         row = self._database.row(_MEMORY, (session_id,))

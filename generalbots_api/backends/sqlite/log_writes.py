@@ -7,20 +7,20 @@ from typing import NamedTuple
 
 from generalbots_api.backends.sqlite.message_rows import COLUMNS, INSERT, message_of, row_of
 from generalbots_api.backends.sqlite.values import canonical, instant
-from generalbots_api.conversations.model import Added, Message, NewMessage, NewReply, Sender
+from generalbots_api.conversations.model import END, Added, Message, NewMessage, NewReply, Sender
 from generalbots_api.errors import Conflict
 from generalbots_api.ids import BotSessionId
 
 _LOOK = (
-    "SELECT c.n, c.seq, c.last_at, m.seq FROM conversations c"
+    "SELECT c.n, c.seq, c.last_at, c.waiting, m.seq FROM conversations c"
     " LEFT JOIN messages m ON m.conversation = c.n AND m.{column} = ? WHERE c.session_id = ?"
 )
 _LOOK_BY_ID = _LOOK.format(column="message_id")
 _LOOK_BY_CLIENT_ID = _LOOK.format(column="client_id")
 _KNOWN = f"SELECT {COLUMNS} FROM messages WHERE conversation = ? AND seq = ?"  # noqa: S608 # constants only
-_BEGIN = "INSERT INTO conversations (session_id, seq, last_at) VALUES (?, 1, ?)"
-_COUNT = "UPDATE conversations SET seq = ?, last_at = ? WHERE n = ?"
-_ANSWER = "UPDATE messages SET is_answered = 1 WHERE conversation = ? AND message_id = ?"
+_BEGIN = "INSERT INTO conversations (session_id, seq, last_at, waiting) VALUES (?, 1, ?, ?)"
+_COUNT = "UPDATE conversations SET seq = ?, last_at = ?, waiting = ? WHERE n = ?"
+_ANSWER = "UPDATE messages SET is_answered = 1 WHERE conversation = ? AND message_id = ? AND is_answered = 0"
 _REMEMBER = (
     "INSERT INTO memories (conversation, value) VALUES (?, ?)"
     " ON CONFLICT (conversation) DO UPDATE SET value = excluded.value"
@@ -28,77 +28,109 @@ _REMEMBER = (
 
 
 class Place(NamedTuple):
-    """Where a message goes in the log of its session, or where it is already."""
+    """Where a log stands: its key, its newest message and how many wait; and a message that was looked for in it."""
 
-    conversation: int  # the log's key
+    conversation: int  # the log's key; 0: there is none yet
     seq: int
-    timestamp: int  # microseconds
-    known: Message | None = None
+    last_at: int  # microseconds
+    waiting: int
+    known: Message | None
 
 
-def add_message(connection: sqlite3.Connection, message: NewMessage, now: int) -> Added:
+def add_message(connection: sqlite3.Connection, message: NewMessage, most_waiting: int, now: int) -> Added:
     """`now` is in microseconds.
 
     Raises:
-        Conflict: the client's `id` was used with other content.
+        Conflict: the client's `id` was used with other content, or too many wait.
     """
-    place = find_place(connection, _LOOK_BY_CLIENT_ID, message.id, message.session_id, now)
+    place = find_place(connection, _LOOK_BY_CLIENT_ID, message.id, message.session_id)
     if place.known is not None:
         return same(place.known, message)
+    if place.waiting > most_waiting:
+        raise Conflict("The bot is still answering earlier messages", reason="busy")
+    timestamp = max(now, place.last_at)
+    conversation = count(connection, place, message.session_id, timestamp, place.waiting + 1)
     stored = Message(
         message_id=message.message_id,
         session_id=message.session_id,
-        seq=place.seq,
+        seq=place.seq + 1,
         sender=Sender.USER,
         content=message.content,
-        timestamp=instant(place.timestamp),
+        timestamp=instant(timestamp),
         user_id=message.user_id,
         reply_id=message.reply_id,
         id=message.id,
         metadata=message.metadata,
     )
-    connection.execute(INSERT, row_of(stored, place.timestamp, place.conversation))
-    return Added(message=stored, duplicate=False)
+    connection.execute(INSERT, row_of(stored, timestamp, conversation, message.node))
+    return Added(message=stored, duplicate=False, behind=place.waiting)
 
 
 def add_reply(connection: sqlite3.Connection, reply: NewReply, memory: str | None, now: int) -> Added:
     """`memory` is JSON; `now` is in microseconds."""
-    place = find_place(connection, _LOOK_BY_ID, reply.message_id, reply.session_id, now)
+    place = find_place(connection, _LOOK_BY_ID, reply.message_id, reply.session_id)
     if place.known is not None:
         return Added(message=place.known, duplicate=True)
+    waiting, timestamp = place.waiting, max(now, place.last_at)
+    if reply.in_reply_to is not None:
+        waiting -= connection.execute(_ANSWER, (place.conversation, reply.in_reply_to)).rowcount
+    conversation = count(connection, place, reply.session_id, timestamp, waiting)
     stored = Message(
         message_id=reply.message_id,
         session_id=reply.session_id,
-        seq=place.seq,
+        seq=place.seq + 1,
         sender=Sender.BOT,
         content=reply.content,
-        timestamp=instant(place.timestamp),
+        timestamp=instant(timestamp),
         status=reply.status,
         bot_id=reply.bot_id,
         in_reply_to=reply.in_reply_to,
         error=reply.error,
         suggestions=reply.suggestions,
     )
-    connection.execute(INSERT, row_of(stored, place.timestamp, place.conversation))
-    connection.execute(_ANSWER, (place.conversation, reply.in_reply_to))
+    connection.execute(INSERT, row_of(stored, timestamp, conversation))
     if memory is not None:
-        connection.execute(_REMEMBER, (place.conversation, memory))
+        connection.execute(_REMEMBER, (conversation, memory))
     return Added(message=stored, duplicate=False)
 
 
-def find_place(connection: sqlite3.Connection, look: str, id: str | None, session_id: BotSessionId, now: int) -> Place:
-    """Take the next `seq`, unless the message that `look` finds by `id` is there; given back if the job fails."""
+def add_end(connection: sqlite3.Connection, session_id: BotSessionId, reason: str, now: int) -> Added:
+    """`now` is in microseconds."""
+    place = find_place(connection, _LOOK_BY_ID, END, session_id)
+    if place.known is not None:
+        return Added(message=place.known, duplicate=True)
+    timestamp = max(now, place.last_at)
+    conversation = count(connection, place, session_id, timestamp, place.waiting)
+    end = Message(
+        message_id=END,
+        session_id=session_id,
+        seq=place.seq + 1,
+        sender=Sender.SYSTEM,
+        content=reason,
+        timestamp=instant(timestamp),
+    )
+    connection.execute(INSERT, row_of(end, timestamp, conversation))
+    return Added(message=end, duplicate=False)
+
+
+def find_place(connection: sqlite3.Connection, look: str, id: str | None, session_id: BotSessionId) -> Place:
+    """Where the log of a session stands, and the message that `look` finds in it by `id`."""
     rows = connection.execute(look, (id, session_id)).fetchall()
     if not rows:
-        conversation = connection.execute(_BEGIN, (session_id, now)).lastrowid
-        return Place(conversation or 0, 1, now)
-    conversation, seq, last_at, known = rows[0]
-    if known is not None:
-        [row] = connection.execute(_KNOWN, (conversation, known)).fetchall()
-        return Place(conversation, known, last_at, message_of(session_id, row))
-    timestamp = max(now, last_at)
-    connection.execute(_COUNT, (seq + 1, timestamp, conversation))
-    return Place(conversation, seq + 1, timestamp)
+        return Place(0, 0, 0, 0, None)
+    conversation, seq, last_at, waiting, known = rows[0]
+    if known is None:
+        return Place(conversation, seq, last_at, waiting, None)
+    [row] = connection.execute(_KNOWN, (conversation, known)).fetchall()
+    return Place(conversation, seq, last_at, waiting, message_of(session_id, row))
+
+
+def count(connection: sqlite3.Connection, place: Place, session_id: BotSessionId, timestamp: int, waiting: int) -> int:
+    """Take the next `seq`, given back if the job fails; the log's key."""
+    if place.conversation == 0:
+        return connection.execute(_BEGIN, (session_id, timestamp, waiting)).lastrowid or 0
+    connection.execute(_COUNT, (place.seq + 1, timestamp, waiting, place.conversation))
+    return place.conversation
 
 
 def same(known: Message, again: NewMessage) -> Added:

@@ -14,13 +14,13 @@ COLUMNS = (
     " error, suggestions, metadata"
 )
 INSERT = (
-    f"INSERT INTO messages ({COLUMNS}, conversation, is_answered)"  # noqa: S608 # constants only
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    f"INSERT INTO messages ({COLUMNS}, conversation, is_answered, node)"  # noqa: S608 # constants only
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 
-def row_of(message: Message, timestamp: int, conversation: int) -> tuple[Any, ...]:
-    """`timestamp` is the message's own, in microseconds."""
+def row_of(message: Message, timestamp: int, conversation: int, node: str = "") -> tuple[Any, ...]:
+    """`timestamp` is the message's own, in microseconds; `node` the id of the one that answers it."""
     return (
         message.seq,
         message.message_id,
@@ -38,6 +38,7 @@ def row_of(message: Message, timestamp: int, conversation: int) -> tuple[Any, ..
         as_json(message.metadata) if message.metadata else None,
         conversation,
         message.sender is not Sender.USER,
+        node,
     )
 
 
