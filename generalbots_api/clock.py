@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """One instant, in the two forms that are needed. Not monotonic: it is the wall clock."""
+    """The time of day, in the two forms that are needed, and one that only goes on."""
 
     def now(self) -> datetime:
         """The time, aware, UTC."""
@@ -16,11 +16,15 @@ class Clock(Protocol):
     def unix(self) -> float:
         """The same instant in Unix seconds: for the hot path, where a datetime costs too much."""
 
+    def monotonic(self) -> float:
+        """Seconds since some instant, never going back: for durations within one process."""
+
 
 class SystemClock:
     """The machine's own clock."""
 
     unix = staticmethod(time.time)
+    monotonic = staticmethod(time.monotonic)
 
     def now(self) -> datetime:
         return datetime.now(UTC)

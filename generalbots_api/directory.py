@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from generalbots_api.auth.ports import Grants, IdentityProvider, Standings
 from generalbots_api.groups.ports import GroupDirectory
@@ -30,3 +30,12 @@ class Directory(IdentityProvider, Grants, Standings, Profiles, GroupDirectory, P
     async def __aenter__(self) -> Self: ...
 
     async def __aexit__(self, *exc_info: object) -> None: ...
+
+
+@runtime_checkable
+class CircuitBreaking(Protocol):
+    """A directory that leaves a failing service alone for a while. Optional; the admin's status tells of it."""
+
+    @property
+    def circuit_open_for(self) -> int | None:
+        """Whole seconds in which no call goes out; None: the next one does."""

@@ -17,7 +17,7 @@ from generalbots_api.bots.service import Bots
 from generalbots_api.bus import Bus
 from generalbots_api.clock import Clock
 from generalbots_api.conversations.turns import Turns
-from generalbots_api.directory import Directory
+from generalbots_api.directory import CircuitBreaking, Directory
 from generalbots_api.limits.ports import Limiter
 from generalbots_api.storage import Storage
 from generalbots_api.web.meter import Meter
@@ -43,7 +43,7 @@ class AllProbes:
     async def probes(self) -> dict[str, Probe]:
         found = {"storage": pinging(self.storage.ping)}
         if self.directory is not None:
-            found["directory"] = pinging(self.directory.ping)
+            found["directory"] = asking(self.directory)
         found["limiter"] = pinging(self.limiter.ping)
         found["bus"] = pinging(self.bus.ping)
         for bot in await self.bots.catalog.all():
@@ -61,6 +61,19 @@ class AllProbes:
 def pinging(ping: Callable[[], Awaitable[None]]) -> Probe:
     async def probe() -> tuple[ComponentStatus, str]:
         await ping()
+        return "up", "answers"
+
+    return probe
+
+
+def asking(directory: Directory) -> Probe:
+    """Nothing is sent while the circuit is open."""
+
+    async def probe() -> tuple[ComponentStatus, str]:
+        left = directory.circuit_open_for if isinstance(directory, CircuitBreaking) else None
+        if left is not None:
+            return "down", f"circuit open, next try in {left} s"
+        await directory.ping()
         return "up", "answers"
 
     return probe

@@ -12,6 +12,7 @@ class ManualClock:
 
     def __init__(self, at: datetime = NOON) -> None:
         self._now = at
+        self._passed = 0.0
 
     def now(self) -> datetime:
         return self._now
@@ -19,6 +20,10 @@ class ManualClock:
     def unix(self) -> float:
         return self._now.timestamp()
 
+    def monotonic(self) -> float:
+        return self._passed
+
     def advance(self, seconds: float) -> None:
-        """Go on, or back if `seconds` is negative."""
+        """Go on, or back if `seconds` is negative: then only the time of day goes back."""
         self._now += timedelta(seconds=seconds)
+        self._passed += max(0.0, seconds)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
@@ -14,42 +13,12 @@ from anyio.abc import SocketAttribute, SocketStream
 
 from generalbots_api.backends.oidc.http import BoundedTransport, Outgoing, json_object, new_client
 from generalbots_api.errors import BadGateway, Unavailable
+from tests.backends.oidc_stage import Answers, AtOnce, ok
 
 pytestmark = pytest.mark.anyio
 
 URL = "https://op.example/x"
 MIB = 1_048_576
-
-
-class AtOnce(random.Random):
-    """Draws the shortest pause and notes the longest that it might have been."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.longest: list[float] = []
-
-    def uniform(self, a: float, b: float) -> float:
-        self.longest.append(b)
-        return a
-
-
-class Answers(httpx2.AsyncBaseTransport):
-    """Gives one answer after the other, the last one for ever."""
-
-    def __init__(self, *answers: httpx2.Response | Exception) -> None:
-        self.answers = list(answers)
-        self.requests: list[httpx2.Request] = []
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        self.requests.append(request)
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-
-def ok() -> httpx2.Response:
-    return httpx2.Response(200, json={"ok": True})
 
 
 DOWN = [httpx2.Response(503), httpx2.Response(500), httpx2.ConnectError("refused"), httpx2.ReadTimeout("slow")]

@@ -148,5 +148,6 @@ async def test_a_directory_that_is_down_is_unavailable_and_works_again_when_it_i
         with pytest.raises(Unavailable):
             await call
     service.dev.set_down(False)
+    service.clock.advance(10)  # the circuit is open until then
     await service.client.ping()
     assert (await service.standing("alice", await service.client.refresh(grant, service.clock.now()))).active

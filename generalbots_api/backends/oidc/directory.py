@@ -59,12 +59,11 @@ class OidcDirectory:
         clock: Clock | None = None,
         for_development: bool = False,
     ) -> None:
-        self._transport = BoundedTransport(transport)
+        clock = clock or SystemClock()
+        self._transport = BoundedTransport(transport, clock=clock)
         self._outgoing = Outgoing(self._transport)
         self._behind = Behind()
-        self._provider = Provider(
-            issuer, self._outgoing, clock or SystemClock(), self._behind, for_development=for_development
-        )
+        self._provider = Provider(issuer, self._outgoing, clock, self._behind, for_development=for_development)
         secret = Secret(client_secret) if client_secret else None
         clients = OAuthClients(self._transport, client_id, secret, tuple(scopes))
         self._flow = Flow(self._provider, self._outgoing, clients, TokenCalls(clients))
@@ -80,6 +79,10 @@ class OidcDirectory:
     @property
     def is_for_development(self) -> bool:
         return self._for_development
+
+    @property
+    def circuit_open_for(self) -> int | None:
+        return self._transport.breaker.retry_after
 
     async def ping(self) -> None:
         await self._provider.ping()

@@ -12,7 +12,10 @@ from typing import Any, Self
 import anyio
 import httpx2
 
+from generalbots_api.backends.oidc.breaker import Attempt, Breaker, NotSent
+from generalbots_api.backends.oidc.slots import CALLS, Slots
 from generalbots_api.backends.oidc.strict import Json, strict_object
+from generalbots_api.clock import Clock, SystemClock
 from generalbots_api.errors import BadGateway, Unavailable
 
 log = logging.getLogger("generalbots_api.directory")
@@ -23,6 +26,7 @@ TOTAL_TIMEOUT = 10.0  # of a call, with all its tries
 MAX_ANSWER = 1_048_576  # bytes
 RETRIES = 2
 BACKOFF = 0.2  # seconds; doubles, with full jitter
+DEADLINE = "generalbots_deadline"  # of a request's extensions: when all its tries are over, by the event loop's time
 
 DOWN = "The Directory Service cannot be reached"
 NONSENSE = "The Directory Service gave an answer that makes no sense"
@@ -32,11 +36,22 @@ class BoundedTransport(httpx2.AsyncBaseTransport):
     """Reads whole answers within the bounds; network trouble becomes `Unavailable`.
 
     `inner` None: real connections, made by `opened`, as a TLS context is dear
-    and belongs to nobody's import. Every call passes `handle_async_request`.
+    and belongs to nobody's import. Every call passes `handle_async_request`:
+    Authlib's, and those of `Outgoing`.
     """
 
-    def __init__(self, inner: httpx2.AsyncBaseTransport | None, *, timeout: float = TOTAL_TIMEOUT) -> None:
+    def __init__(
+        self,
+        inner: httpx2.AsyncBaseTransport | None,
+        *,
+        clock: Clock | None = None,
+        timeout: float = TOTAL_TIMEOUT,
+        slots: Slots | None = None,
+    ) -> None:
         self.timeout = timeout  # seconds, for one request and for a call with all its tries
+        self.breaker = Breaker((clock or SystemClock()).monotonic)
+        self.slots = slots or Slots()
+        self.is_doubtful = False  # the last call failed, or its answer made no sense
         self._given = inner
         self._inner = inner
 
@@ -46,7 +61,7 @@ class BoundedTransport(httpx2.AsyncBaseTransport):
         if self._given is not None:
             yield
             return
-        limits = httpx2.Limits(max_connections=50, max_keepalive_connections=20)
+        limits = httpx2.Limits(max_connections=CALLS, max_keepalive_connections=20)
         async with httpx2.AsyncHTTPTransport(trust_env=False, limits=limits) as inner:
             self._inner = inner
             try:
@@ -65,16 +80,49 @@ class BoundedTransport(httpx2.AsyncBaseTransport):
         """See `__aenter__`."""
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        if self._inner is None:
-            raise Unavailable("The Directory Service is not connected: the lifespan is not running")
+        """Raises:
+        NotSent: it may not go out now.
+        Unavailable: no answer within the bounds.
+        BadGateway: the answer is out of bounds.
+        """
+        inner = self._inner
+        if inner is None:
+            raise NotSent("The Directory Service is not connected: the lifespan is not running")
         request.headers["accept-encoding"] = "identity"  # nothing may inflate past the bound
+        deadline = request.extensions.get(DEADLINE, anyio.current_time() + self.timeout)
+        self.breaker.check()  # before waiting for a slot, and again after
+        async with self.slots.held():
+            with self.breaker.attempt() as attempt:
+                response = await self._answer(inner, request, deadline, attempt)
+        self.is_doubtful = attempt.is_failure is True or not _is_plausible(response)
+        return response
+
+    async def _answer(
+        self, inner: httpx2.AsyncBaseTransport, request: httpx2.Request, deadline: float, attempt: Attempt
+    ) -> httpx2.Response:
         try:
-            with anyio.fail_after(self.timeout):
-                response = await self._inner.handle_async_request(request)
+            with anyio.fail_after(deadline - anyio.current_time()):
+                response = await inner.handle_async_request(request)
                 body = await _read(response)
         except (httpx2.TransportError, OSError, TimeoutError) as error:
+            attempt.is_failure = self.is_doubtful = True
             raise Unavailable(DOWN) from error
+        except BadGateway:
+            attempt.is_failure, self.is_doubtful = False, True
+            raise
+        attempt.is_failure = is_failure(response.status_code)
         return httpx2.Response(response.status_code, headers=response.headers, content=body, request=request)
+
+
+def is_failure(status: int) -> bool:
+    """Whether another try may help. 501 is an answer: it cannot be done there."""
+    return status >= 500 and status != 501
+
+
+def _is_plausible(response: httpx2.Response) -> bool:
+    """What a page with status 200 is not: somebody else answers for the Directory then."""
+    is_good = response.status_code < 400 and bool(response.content)
+    return not is_good or "json" in response.headers.get("content-type", "")
 
 
 async def _read(response: httpx2.Response) -> bytes:
@@ -119,26 +167,29 @@ class Outgoing:
         Raises:
             Unavailable: no answer.
         """
-        try:
-            with anyio.fail_after(self.transport.timeout):
-                for tried in range(RETRIES if is_read else 0):
-                    try:
-                        response = await self._once(method, url, access_token, body)
-                        if response.status_code < 500 or response.status_code == 501:
-                            return response
-                    except Unavailable as error:
-                        log.info("directory.tried_again", extra={"reason": error.message})
-                    await anyio.sleep(self.random.uniform(0, BACKOFF * 2**tried))
-                return await self._once(method, url, access_token, body)
-        except TimeoutError as error:
-            raise Unavailable(DOWN) from error
-
-    async def _once(self, method: str, url: str, access_token: str | None, body: Json | None) -> httpx2.Response:
         headers = {"Accept": "application/json"}
         if access_token is not None:
             headers["Authorization"] = f"Bearer {access_token}"
+        deadline = anyio.current_time() + self.transport.timeout
         async with new_client(self.transport) as client:
-            return await client.request(method, url, headers=headers, json=body)
+            request = client.build_request(method, url, headers=headers, json=body, extensions={DEADLINE: deadline})
+            for tried in range(RETRIES if is_read else 0):
+                try:
+                    response = await client.send(request)
+                    if not is_failure(response.status_code):
+                        return response
+                except NotSent:
+                    raise
+                except Unavailable as error:
+                    log.info("directory.tried_again", extra={"reason": error.message})
+                await self._pause(tried, deadline)
+            return await client.send(request)
+
+    async def _pause(self, tried: int, deadline: float) -> None:
+        pause = self.random.uniform(0, BACKOFF * 2**tried)
+        if anyio.current_time() + pause >= deadline:
+            raise Unavailable(DOWN)
+        await anyio.sleep(pause)
 
 
 def new_client(transport: BoundedTransport) -> httpx2.AsyncClient:

@@ -79,14 +79,15 @@ class Kept(Generic[T]):
                 return self._best()
         return await self.again()
 
-    async def again(self) -> T:
+    async def again(self, *, is_doubtful: bool = False) -> T:
         """A new one now, unless there was a try in the last ten seconds that left one that serves.
 
+        `is_doubtful`: the far end may have failed since a try that went well.
         Whoever comes while one is fetched waits for it, and shares what comes of it.
         """
         tries = self._tries
         async with self._lock:
-            if tries == self._tries and self._is_due():
+            if tries == self._tries and (self._is_due() or (is_doubtful and self.error is None)):
                 await self._renew()
             return self._best()
 

@@ -81,13 +81,18 @@ class Provider:
     async def metadata_for_login(self) -> Metadata:
         """Nobody is sent to a provider that does not answer, or has become another.
 
+        Also while the metadata is fresh: if the last call, of whatever kind,
+        went wrong, it is asked whether it is there.
+
         Raises:
             Unavailable: the last try failed, if only the last.
         """
+        transport = self._outgoing.transport
+        transport.breaker.check()
         found = await self.metadata()
-        if self._metadata.error is None:
+        if self._metadata.error is None and not transport.is_doubtful:
             return found
-        found = await self._metadata.again()
+        found = await self._metadata.again(is_doubtful=transport.is_doubtful)
         match self._metadata.error:
             case None:
                 return found
