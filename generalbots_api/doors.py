@@ -18,7 +18,7 @@ from generalbots_api.health.routes import HealthRoutes
 from generalbots_api.oversight import AllProbes, Figures
 from generalbots_api.services import Services
 from generalbots_api.sessions.routes import SessionRoutes
-from generalbots_api.users.routes import UserRoutes
+from generalbots_api.users.routes import OwnSessionRoutes, UserRoutes
 from generalbots_api.users.service import Users
 from generalbots_api.web.endpoint import Endpoint
 from generalbots_api.web.openapi import asyncapi_document, openapi_document
@@ -89,14 +89,17 @@ class Doors:
             vault,
             self.services.clock,
             limits,
-            self.services.newsroom.login_ended,
+            self.services.login_replaced,
         )
         return AuthRoutes(logins, logouts, self.services.cookies, settings).endpoints()
 
     def _user_endpoints(self) -> list[Endpoint]:
-        if self.services.directory is None:
+        """Of the Directory's users; a host that brings its own login knows its users and their sessions itself."""
+        own = self.services
+        if own.directory is None or own.logouts is None:
             return []
-        return UserRoutes(Users(self.services.directory, self.services.calls)).endpoints()
+        profile = UserRoutes(Users(own.directory, own.calls)).endpoints()
+        return [*profile, *OwnSessionRoutes(own.logouts, own.cookies, own.idle_timeout).endpoints()]
 
     def _group_endpoints(self) -> list[Endpoint]:
         own = self.services

@@ -8,10 +8,14 @@ from datetime import timedelta
 from importlib import import_module
 
 from generalbots_api.admin.measuring import LoopLag
+from generalbots_api.auth.endings import Endings
 from generalbots_api.auth.grants import GrantKeeper
 from generalbots_api.auth.identity import LoginSessions, caller_of
 from generalbots_api.auth.logout import Logouts
+from generalbots_api.auth.model import Login
 from generalbots_api.auth.ports import Vault
+from generalbots_api.auth.renewals import Renewals
+from generalbots_api.auth.revocations import Revocations
 from generalbots_api.auth.standing import CallsAsCaller, Standings
 from generalbots_api.bots.ports import BotCatalog
 from generalbots_api.bots.service import Bots
@@ -84,25 +88,52 @@ class Services:
     def _build_logins(self) -> None:
         settings, storage, directory = self.settings, self.storage, self.directory
         self.vault: Vault | None = new_vault(settings) if directory is not None else None
-        self.grants = GrantKeeper(storage.logins, directory, self.vault, self.clock, self.newsroom.login_ended)
-        self.standings = Standings(directory, storage.logins, self.grants, timedelta(seconds=settings.standing_max_age))
+        self.endings = Endings(storage.logins, self.newsroom.login_ended)
+        self.revocations = None
+        if directory is not None and self.vault is not None:
+            self.revocations = Revocations(storage.revocations, directory, self.vault, self.clock)
+        renewals = Renewals(
+            storage.logins,
+            storage.leases,
+            directory,
+            self.vault,
+            self.clock,
+            self.endings.over,
+            self._revoke_later,
+        )
+        self.grants = GrantKeeper(storage.logins, renewals, self.vault, self.clock, self.endings.over)
+        max_age = timedelta(seconds=settings.standing_max_age)
+        self.standings = Standings(directory, storage.logins, self.grants, self.endings, max_age)
         self.login_sessions = LoginSessions(
             storage.logins, self.standings, self.clock, self.idle_timeout, settings.session_cache
         )
         self.calls = CallsAsCaller(self.grants)
         self.cookies = Cookies(settings, self.clock)
-        self.logouts = None
-        if directory is not None:
-            self.logouts = Logouts(
-                storage.logins,
-                storage.seen_tokens,
-                directory,
-                directory,
-                self.grants,
-                self.clock,
-                self.lifespan.background,
-                self.newsroom.login_ended,
-            )
+        self.logouts = self._new_logouts()
+
+    def _new_logouts(self) -> Logouts | None:
+        if self.directory is None or self.vault is None or self.revocations is None:
+            return None
+        return Logouts(
+            logins=self.storage.logins,
+            seen_tokens=self.storage.seen_tokens,
+            provider=self.directory,
+            grants=self.directory,
+            vault=self.vault,
+            revocations=self.revocations,
+            endings=self.endings,
+            clock=self.clock,
+            idle_timeout=self.idle_timeout,
+        )
+
+    async def _revoke_later(self, login: Login) -> None:
+        if self.revocations is not None:
+            await self.revocations.later(login)
+
+    async def login_replaced(self, login: Login) -> None:
+        """A login that made room for a newer one: its sockets close, its tokens are taken back behind the scenes."""
+        await self.newsroom.login_ended(login)
+        await self._revoke_later(login)
 
     def _build_conversations(self) -> None:
         settings, storage = self.settings, self.storage

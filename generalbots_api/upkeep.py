@@ -36,6 +36,8 @@ class Upkeep:
             tasks.start_soon(self.services.sockets.watch)
             tasks.start_soon(self.services.lag.watch)
             tasks.start_soon(self._prune)
+            if self.services.revocations is not None:
+                tasks.start_soon(self.services.revocations.work)
             yield
             tasks.cancel_scope.cancel()
         leave()
@@ -55,3 +57,4 @@ class Upkeep:
             await self.services.newsroom.login_ended(login)
         await self.services.storage.pending_logins.prune(now)
         await self.services.storage.seen_tokens.prune(now)
+        await self.services.storage.leases.prune(now)

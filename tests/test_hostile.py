@@ -308,7 +308,9 @@ async def test_credentials_that_are_none_are_401_everywhere(
 
 async def test_the_directory_s_tokens_are_no_session_tokens(service: Service, alice: Client) -> None:
     login = (await service.storage.logins.of_user(service.dev.user_id("alice")))[0]  # type: ignore[arg-type]
-    grant = service.gb._services.grants.open(login)
+    vault = service.gb._services.vault
+    assert vault is not None
+    grant = vault.open(login.sealed_grant, login.id)
     for secret in (grant.access_token, grant.refresh_token, grant.id_token):
         assert secret is not None
         headers = {"Authorization": f"Bearer {secret.reveal()}"}

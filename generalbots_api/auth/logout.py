@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 import anyio
 
-from generalbots_api.auth.grants import GrantKeeper
-from generalbots_api.auth.model import Grant, Login
-from generalbots_api.auth.ports import Grants, IdentityProvider, LoginStore, SeenTokenStore
+from generalbots_api.auth.endings import Endings
+from generalbots_api.auth.model import Login
+from generalbots_api.auth.ports import Grants, IdentityProvider, LoginStore, SeenTokenStore, Vault
+from generalbots_api.auth.revocations import AT_ONCE_TIMEOUT, Revocations
 from generalbots_api.caller import Caller
 from generalbots_api.clock import Clock
 from generalbots_api.errors import ApiError, Forbidden, InvalidRequest, NotFound
 from generalbots_api.ids import LoginId, hash_token
 
 log = logging.getLogger("generalbots_api.auth")
-
-REVOKE_TIMEOUT = 4.0  # seconds; the whole answer is to come within 5
-RETRY_DELAYS = (1, 5, 30, 120, 600)  # seconds
-
-Background = Callable[[Callable[[], Awaitable[None]]], None]
-"""Runs a job after the request, until it ends or the service stops."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,18 +26,25 @@ class LoggedOut:
     logout_url: str | None  # where the browser may end its session at the Directory
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedOutEverywhere:
+    ended: int  # login sessions that were live
+    directory_revoked: bool  # of all of them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Logouts:
-    """Ends login sessions. Every way tells `on_end`, which closes what is open in their name."""
+    """Ends login sessions."""
 
     logins: LoginStore
     seen_tokens: SeenTokenStore
     provider: IdentityProvider
-    revocations: Grants
-    grants: GrantKeeper
+    grants: Grants
+    vault: Vault
+    revocations: Revocations
+    endings: Endings
     clock: Clock
-    background: Background
-    on_end: Callable[[Login], Awaitable[None]]
+    idle_timeout: timedelta
 
     async def end(self, caller: Caller, id: LoginId, return_to: str | None) -> LoggedOut:
         """End a login session of the caller's own.
@@ -54,16 +56,35 @@ class Logouts:
         login = await self.logins.get(id)
         if login is not None and login.user_id != caller.user_id:
             raise Forbidden("This session is not yours")
-        ended = await self._end(id)
+        ended = await self._end(login) if login is not None else None
         if ended is None:
             raise NotFound("There is no such session")
-        return await self._at_directory(ended, return_to)
+        revoked, url = await self._at_directory(ended, return_to)
+        return LoggedOut(directory_revoked=revoked, logout_url=url)
+
+    async def own(self, caller: Caller) -> list[Login]:
+        """The caller's live login sessions, newest first; none where the host brings its own login."""
+        mine = await self.logins.of_user(caller.user_id) if caller.login_id is not None else []
+        now = self.clock.now()
+        return [one for one in reversed(mine) if one.expires_at(self.idle_timeout) > now]
+
+    async def end_everywhere(self, caller: Caller, *, keep_current: bool) -> LoggedOutEverywhere:
+        """End every login session of the caller, or every one but this.
+
+        Raises:
+            InvalidRequest: the host brings its own login.
+        """
+        if caller.login_id is None:
+            raise InvalidRequest("These sessions are not ours to end")
+        mine = [one for one in await self.own(caller) if not (keep_current and one.id == caller.login_id)]
+        ended = [one for one in [await self._end(login) for login in mine] if one is not None]
+        return LoggedOutEverywhere(ended=len(ended), directory_revoked=await self.revocations.all_at_once(ended))
 
     async def end_replaced(self, token: bytes, new: Login) -> None:
         """End the session that a browser had before `new`; the Directory's tokens go behind the scenes."""
         old = await self.logins.by_token(hash_token(token))
-        if old is not None and old.id != new.id and await self._end(old.id) is not None:
-            self._revoke_later(self.grants.open(old))
+        if old is not None and old.id != new.id and await self.endings.end(old.id) is not None:
+            await self.revocations.later(old)
 
     async def end_by_directory(self, logout_token: str) -> int:
         """Back-channel logout: end what the token names, and say how many.
@@ -71,7 +92,7 @@ class Logouts:
         Raises:
             InvalidRequest: the token fails a check, or was used before.
 
-        Source: OpenID Connect Back-Channel Logout 1.0, section 2.6.
+        Source: OpenID Connect Back-Channel Logout 1.0, sections 2.6 and 2.7.
         """
         notice = await self.provider.logout_notice(logout_token, self.clock.now())
         if not await self.seen_tokens.add(notice.token_id, notice.expires_at):
@@ -82,44 +103,31 @@ class Logouts:
         else:
             named = await self.logins.of_user(notice.user_id) if notice.user_id else []
         for login in named:
-            await self._end(login.id)
+            await self.endings.end(login.id)
         return len(named)
 
-    async def _end(self, id: LoginId) -> Login | None:
-        ended = await self.logins.end(id)
-        if ended is not None:
-            await self.on_end(ended)
-        return ended
+    async def _end(self, login: Login) -> Login | None:
+        """Written down as to be revoked first: whoever asked for the end gets it, also after a crash."""
+        await self.revocations.note(login)
+        return await self.endings.end(login.id)
 
-    async def _at_directory(self, login: Login, return_to: str | None) -> LoggedOut:
-        grant = self.grants.open(login)
-        revoked, url = False, None
-        with anyio.move_on_after(REVOKE_TIMEOUT):
-            revoked = await self._revoke(grant)
-            url = await self._logout_url(grant, return_to)
-        if not revoked:
-            self._revoke_later(grant)
-        return LoggedOut(directory_revoked=revoked, logout_url=url)
+    async def _at_directory(self, login: Login, return_to: str | None) -> tuple[bool, str | None]:
+        """Both at the same time, so that the whole answer comes within 5 s."""
+        url: str | None = None
 
-    async def _logout_url(self, grant: Grant, return_to: str | None) -> str | None:
+        async def find_url() -> None:
+            nonlocal url
+            url = await self._logout_url(login, return_to)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(find_url)
+            revoked = await self.revocations.at_once(login)
+        return revoked, url
+
+    async def _logout_url(self, login: Login, return_to: str | None) -> str | None:
         try:
-            return await self.revocations.logout_url(grant, return_to)
-        except ApiError:  # the Directory is down: there is no place to send the browser to
-            return None
-
-    async def _revoke(self, grant: Grant) -> bool:
-        try:
-            await self.revocations.revoke(grant)
-        except ApiError as error:
-            log.warning("auth.revoke_failed", extra={"reason": error.message})
-            return False
-        return True
-
-    def _revoke_later(self, grant: Grant) -> None:
-        async def retry() -> None:
-            for delay in RETRY_DELAYS:
-                if await self._revoke(grant):
-                    return
-                await anyio.sleep(delay)
-
-        self.background(retry)
+            with anyio.move_on_after(AT_ONCE_TIMEOUT):
+                return await self.grants.logout_url(self.vault.open(login.sealed_grant, login.id), return_to)
+        except ApiError as error:  # the Directory is down: there is no place to send the browser to
+            log.info("auth.no_logout_url", extra={"reason": error.message})
+        return None

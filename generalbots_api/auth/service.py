@@ -70,7 +70,7 @@ class Logins:
     vault: Vault
     clock: Clock
     limits: Limits
-    on_end: Callable[[Login], Awaitable[None]]
+    on_surplus: Callable[[Login], Awaitable[None]]  # ended, as the user has too many
 
     async def begin(self, browser: str | None, redirect_uri: str, target: str) -> Begun:
         """Start a login. `browser` is the id that this browser's login cookies carry, if any.
@@ -114,7 +114,7 @@ class Logins:
         token = new_session_token()
         login = self._new_login(token, grant, identity, device, standing)
         for oldest in await self.logins.open(login, self.limits.per_user):
-            await self.on_end(oldest)
+            await self.on_surplus(oldest)
         return token, login, pending.target
 
     async def _spend(self, state: str, browser: str | None, now: datetime) -> PendingLogin:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from generalbots_api.auth.endings import Endings
 from generalbots_api.auth.grants import GrantKeeper
 from generalbots_api.auth.model import Login
 from generalbots_api.auth.ports import LoginStore
@@ -28,6 +29,7 @@ class Standings:
     source: StandingSource | None  # None: the host brings its own login
     logins: LoginStore
     grants: GrantKeeper
+    endings: Endings
     max_age: timedelta
     _failed_at: dict[LoginId, datetime] = field(default_factory=dict)
     _locks: KeyedLocks = field(default_factory=KeyedLocks)
@@ -78,7 +80,7 @@ class Standings:
         standing = await self.grants.call(login.id, lambda token: source.standing(token, login.user_id))
         self._failed_at.pop(login.id, None)
         if not standing.active:
-            await self.grants.end(login.id)
+            await self.endings.end_user(login.user_id)
             raise Unauthorized("The account is not active", token_sent=True)
         await self.logins.set_standing(login.id, standing, now)
         return login.standing_as(standing, now)

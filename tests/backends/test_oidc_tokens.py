@@ -192,7 +192,9 @@ async def test_the_browser_ends_its_session_at_the_provider() -> None:
         short = await directory.logout_url(old_grant(id_token=None), None)
     assert url._replace(query="").geturl() == f"{ISSUER}/end_session"
     assert grant.id_token is not None
-    assert parse_qs(url.query) == {
+    query = parse_qs(url.query)
+    assert len(query.pop("state")[0]) == 22
+    assert query == {
         "client_id": [CLIENT],
         "id_token_hint": [grant.id_token.reveal()],
         "post_logout_redirect_uri": ["https://app.example/bye"],

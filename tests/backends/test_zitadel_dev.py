@@ -105,7 +105,10 @@ async def test_the_browser_is_sent_to_end_its_session_and_comes_back(service: Se
     assert url is not None
     async with httpx2.AsyncClient(transport=service.dev.transport()) as browser:
         answer = await browser.get(url)
-    assert (answer.status_code, answer.headers["location"]) == (302, f"{BASE}/bye")
+    back, _, state = answer.headers["location"].partition("?state=")
+    assert (answer.status_code, back) == (302, f"{BASE}/bye")
+    assert state
+    assert f"state={state}" in url
 
 
 async def test_a_backchannel_logout_names_the_session(service: Service) -> None:

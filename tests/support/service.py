@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -86,12 +86,14 @@ async def running_service(
     bots: Sequence[Any] | None = None,
     storage: Storage | None = None,
     clock: ManualClock | None = None,
+    dev: DevDirectory | None = None,
+    wire: Callable[[httpx2.AsyncBaseTransport], httpx2.AsyncBaseTransport] | None = None,
     **options: Any,
 ) -> AsyncIterator[Service]:
+    """`dev`: a directory that others use too; `wire`: what is put into the way to it."""
     clock = clock or ManualClock()
     storage = storage or MemoryStorage()
-    dev = DevDirectory(f"{BASE}/dev-directory", secret_keys=[KEY], clock=clock)
-    dev._state.keys._keys = [first_key(type(dev._state.keys))]
+    dev = dev or new_dev(clock)
     gb = GeneralBots(
         Settings(**{"secret_keys": [KEY], **(settings or {})}),
         storage=storage,
@@ -100,7 +102,7 @@ async def running_service(
             dev.client_id,
             dev.client_secret,
             project_id=dev.project_id,
-            transport=dev.transport(),
+            transport=wire(dev.transport()) if wire else dev.transport(),
             clock=clock,
             for_development=True,
         ),
@@ -111,6 +113,12 @@ async def running_service(
     app = Starlette(routes=[Mount("/dev-directory", app=dev), Mount("/", app=gb)])
     async with gb.lifespan():
         yield Service(gb, dev, clock, app, storage)
+
+
+def new_dev(clock: ManualClock) -> DevDirectory:
+    dev = DevDirectory(f"{BASE}/dev-directory", secret_keys=[KEY], clock=clock)
+    dev._state.keys._keys = [first_key(type(dev._state.keys))]
+    return dev
 
 
 @cache

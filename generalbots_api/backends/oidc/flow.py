@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -150,7 +151,10 @@ class Flow:
         await self.tokens.revoke(grant, await self.provider.metadata())
 
     async def logout_url(self, grant: Grant, return_to: str | None) -> str | None:
-        """Source: OpenID Connect RP-Initiated Logout 1.0, section 2."""
+        """With a new `state`, which comes back with the browser for whoever wants to compare.
+
+        Source: OpenID Connect RP-Initiated Logout 1.0, section 2.
+        """
         metadata = await self.provider.metadata()
         if metadata.end_session_endpoint is None:
             return None
@@ -159,6 +163,7 @@ class Flow:
             query["id_token_hint"] = grant.id_token.reveal()
         if return_to is not None:
             query["post_logout_redirect_uri"] = return_to
+            query["state"] = secrets.token_urlsafe(16)
         sep = "&" if "?" in metadata.end_session_endpoint else "?"
         return f"{metadata.end_session_endpoint}{sep}{urlencode(query)}"
 
