@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping, Sequence
 from datetime import datetime
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 from generalbots_api.bots.model import BotInfo, BotRecord, BotStatus, Piece
 from generalbots_api.caller import Caller
@@ -30,35 +30,70 @@ class TurnMessage(Protocol):
     def timestamp(self) -> datetime: ...
 
 
-class Turn(Protocol):
-    """One message to a bot, and what it may look at to answer."""
+class Opening(Protocol):
+    """What a bot may look at whenever it speaks: in answer to a message, or first."""
 
     @property
     def session_id(self) -> str: ...
     @property
-    def message(self) -> TurnMessage: ...
+    def reply_id(self) -> str:
+        """The `message_id` that what the bot says will have; the same should the turn be repeated."""
+
     @property
     def caller(self) -> Caller: ...
     @property
     def memory(self) -> MutableMapping[str, object]:
         """JSON values that are kept for this session, stored together with the reply."""
 
+
+class Turn(Opening, Protocol):
+    """One message to a bot, and what it may look at to answer."""
+
+    @property
+    def message(self) -> TurnMessage: ...
+
     async def history(self, limit: int = 50, /) -> Sequence[TurnMessage]:
         """The messages before this one, oldest first, the last `limit` of them."""
+
+    def history_sync(self, limit: int = 50, /) -> Sequence[TurnMessage]:
+        """The same for a bot that runs in a thread: waits for the answer.
+
+        Raises:
+            RuntimeError: this is the event loop's own thread, which must not wait.
+        """
 
 
 class Bot(Protocol):
     """Answers messages.
 
     `reply` is an async generator function: it yields pieces as they come. It
-    is cancelled by cancellation of the task that runs it. What it raises ends
-    the reply as failed and reaches the log, not the client.
+    is cancelled by cancellation of the task that runs it, and given up if it
+    goes on after that. What it raises ends the reply as failed and reaches the
+    log, not the client.
+
+    If `reply` is an ordinary generator function, or the bot has an attribute
+    `run_in_thread` that is true, it runs in a thread, and may block and
+    compute there; it is ended at its next piece.
+
+    A bot that is an async context manager is open while the service is.
     """
 
     @property
     def info(self) -> BotInfo: ...
 
-    def reply(self, turn: Turn, /) -> AsyncIterator[Piece]: ...
+    def reply(self, turn: Turn, /) -> AsyncIterator[Piece] | Iterator[Piece]: ...
+
+
+@runtime_checkable
+class Greets(Protocol):
+    """A bot that speaks first: `greet` is called once, when a session opens. In all else it is as `reply`."""
+
+    def greet(self, opening: Opening, /) -> AsyncIterator[Piece] | Iterator[Piece]: ...
+
+
+About = TypeVar("About", bound=Opening)
+Ask = Callable[[About], AsyncIterator[Piece] | Iterator[Piece]]
+"""`reply` or `greet` of a bot."""
 
 
 @runtime_checkable

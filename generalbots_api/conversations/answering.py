@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import logging
-from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
-import anyio.lowlevel
 
-from generalbots_api.bots.model import Suggestions
-from generalbots_api.bots.ports import Bot
+from generalbots_api.bots.model import Piece, Suggestions
+from generalbots_api.bots.running import Running
 from generalbots_api.clock import Clock
 from generalbots_api.conversations.feed import Feed
 from generalbots_api.conversations.model import Message, MessageStatus, NewReply
@@ -41,6 +39,9 @@ class Draft:
     suggestions: tuple[str, ...] = ()
     pieces: list[str] = field(default_factory=list)
 
+    async def take(self, piece: Piece) -> None:
+        self.add(piece)
+
     def add(self, piece: object) -> None:
         """Take one more piece.
 
@@ -67,6 +68,7 @@ class Answering:
     clock: Clock
     timeout: float  # seconds
     max_chars: int
+    running: Running = field(default_factory=Running)
 
     async def answer(self, job: Job) -> None:
         draft = Draft(self.max_chars)
@@ -90,7 +92,7 @@ class Answering:
         with anyio.fail_after(self.timeout):
             memory = await self.conversation_log.memory(job.message.session_id)
             turn = BotTurn(self.conversation_log, job.message, job.caller, memory)
-            await write(job.bot, turn, draft)
+            await self.running.run(job.bot, turn, draft.take)
             return turn.changed_memory()
 
     async def _store(self, job: Job, draft: Draft, memory: dict[str, Any] | None, error: dict[str, Any] | None) -> None:
@@ -115,15 +117,6 @@ class Answering:
             else:
                 await self.feed.tell(added.message)
                 return
-
-
-async def write(bot: Bot, turn: BotTurn, draft: Draft) -> None:
-    """Take every piece that the bot yields; a bot that never waits gives way at each all the same."""
-    pieces = bot.reply(turn)
-    async with aclosing(pieces):  # type: ignore[type-var] # an async generator, as `Bot.reply` says
-        async for piece in pieces:
-            draft.add(piece)
-            await anyio.lowlevel.checkpoint()
 
 
 def failure(message: str, reason: str) -> dict[str, Any]:

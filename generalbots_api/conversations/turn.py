@@ -35,6 +35,10 @@ class BotTurn:
         return self._message
 
     @property
+    def reply_id(self) -> str:
+        return self._message.reply_id or ""
+
+    @property
     def caller(self) -> Caller:
         return self._caller
 
@@ -42,6 +46,10 @@ class BotTurn:
         """The messages before this one, oldest first, the last `limit` (at most 1,000) of them."""
         page = await self._log.before(self._message.session_id, self._message.seq, min(limit, MAX_HISTORY))
         return page.messages
+
+    def history_sync(self, limit: int = 50, /) -> Sequence[Message]:
+        """See `bots.ports.Turn`: a bot in a thread gets a turn that can."""
+        raise RuntimeError("history_sync() is for bots that run in a thread; here, await history()")
 
     def changed_memory(self) -> dict[str, Any] | None:
         """The memory to store; None if it is as it was.
