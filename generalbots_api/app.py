@@ -9,8 +9,8 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from generalbots_api.bots.listing import BotList
 from generalbots_api.bots.ports import Bot, BotCatalog
-from generalbots_api.bots.service import BotList
 from generalbots_api.bus import Bus
 from generalbots_api.clock import Clock, SystemClock
 from generalbots_api.directory import Directory
@@ -141,6 +141,8 @@ class GeneralBots:
             for backend in (parts.storage, parts.bus, parts.limiter, parts.directory):
                 if backend is not None:
                     await stack.enter_async_context(backend)
+            if isinstance(parts.catalog, AbstractAsyncContextManager):
+                await stack.enter_async_context(parts.catalog)
             await stack.enter_async_context(Upkeep(self._services).running())
             yield
 

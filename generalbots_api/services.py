@@ -18,7 +18,9 @@ from generalbots_api.auth.renewals import Renewals
 from generalbots_api.auth.revocations import Revocations
 from generalbots_api.auth.standing import CallsAsCaller, Standings
 from generalbots_api.bots.ports import BotCatalog
+from generalbots_api.bots.running import Running
 from generalbots_api.bots.service import Bots
+from generalbots_api.bots.threads import BotThreads
 from generalbots_api.bus import Bus
 from generalbots_api.caller import Caller
 from generalbots_api.clock import Clock
@@ -147,7 +149,10 @@ class Services:
         )
         self.current_bots = CurrentBots(storage.bot_sessions, settings.session_cache)
         self.feed = Feed(self.bus)
-        answering = Answering(storage.log, self.feed, self.clock, settings.turn_timeout, settings.reply_max_chars)
+        running = Running(settings.turn_grace, BotThreads(settings.bot_threads))
+        answering = Answering(
+            storage.log, self.feed, self.clock, settings.turn_timeout, settings.reply_max_chars, running
+        )
         self.turns = Turns(answering.answer, self.lifespan.background, settings.queued_messages)
         self.conversations = Conversations(
             self.bot_sessions,

@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 MIN_SECRET_BYTES = 32
 _POSITIVE = (
-    "max_body", "limit_anonymous", "limit_user", "limit_admin", "limit_window", "limit_keys",
-    "login_timeout", "session_idle_timeout", "session_lifetime", "sessions_per_user", "session_cache",
-    "bot_sessions_per_user", "bot_session_lifetime", "standing_max_age", "admin_standing_max_age",
-    "max_pending_logins", "turn_timeout", "reply_max_chars", "message_max_chars", "frame_max_bytes",
+    "max_body", "limit_anonymous", "limit_user", "limit_admin", "limit_window", "limit_keys", "login_timeout",
+    "session_idle_timeout", "session_lifetime", "sessions_per_user", "session_cache", "bot_sessions_per_user",
+    "bot_session_lifetime", "standing_max_age", "admin_standing_max_age", "max_pending_logins",
+    "turn_timeout", "turn_grace", "bot_threads", "reply_max_chars", "message_max_chars", "frame_max_bytes",
     "frames_per_second", "frame_burst", "queued_messages", "socket_queue_frames", "socket_queue_bytes",
     "sockets_per_user", "max_sockets", "write_timeout",
 )  # fmt: skip
@@ -73,6 +73,10 @@ class Settings:
     """Active ones; the oldest is ended past it. Its conversation stays readable."""
     bot_session_lifetime: int = 2_592_000
     turn_timeout: float = 300
+    turn_grace: float = 2
+    """What a bot may take to end when it is cancelled; it is given up after that."""
+    bot_threads: int = 32
+    """Turns at a time of bots that run in threads."""
     message_max_chars: int = 32_000
     reply_max_chars: int = 1_000_000
     queued_messages: int = 10

@@ -30,6 +30,8 @@ HELP = {
     "bot_sessions_per_user": "active bot sessions of a user at most; the oldest is ended",
     "bot_session_lifetime": "seconds after which a bot session ends",
     "turn_timeout": "seconds that a bot may take to answer",
+    "turn_grace": "seconds that a bot may take to end when it is cancelled",
+    "bot_threads": "turns at a time of bots that run in threads",
     "message_max_chars": "characters of a message at most",
     "reply_max_chars": "characters of a reply at most",
     "queued_messages": "messages of a session that may wait behind the one being answered",

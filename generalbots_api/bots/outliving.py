@@ -25,20 +25,24 @@ async def outlive(work: Callable[[], Coroutine[Any, Any, T]], *, grace: float, w
     Raises:
         Gone: it raised CancelledError, SystemExit or GeneratorExit on its own.
     """
-    task = asyncio.create_task(_tamed(work), name=what)
+    task = asyncio.create_task(_without_exit(work), name=what)
     try:
         await asyncio.wait([task])
     finally:
         await end(task, grace)
-    return task.result()
-
-
-async def _tamed(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     try:
-        return await work()
+        return task.result()
     except Exception:
         raise
     except BaseException as error:
+        raise tamed(error) from error
+
+
+async def _without_exit(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """SystemExit would leave the task, and take the event loop with it."""
+    try:
+        return await work()
+    except SystemExit as error:
         raise tamed(error) from error
 
 

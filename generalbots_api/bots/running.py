@@ -49,6 +49,7 @@ class Running:
     async def _run(self, bot: Bot, ask: Ask[About], about: About, take: Take) -> None:
         run = _Run(self._pieces(bot, ask, about), take)
         task = asyncio.create_task(run.drive(), name=f"turn of bot {bot.info.id} in {about.session_id}")
+        task.add_done_callback(lambda _: run.settle(Gone("its task ended")))  # unless it is known better already
         has_ended = False
         try:
             await asyncio.wait([run.outcome])
@@ -91,13 +92,13 @@ class _Run:
     async def drive(self) -> None:
         try:
             await self._take_all()
-        except KeyboardInterrupt:
-            raise
+        except (KeyboardInterrupt, GeneratorExit):
+            raise  # the process ends, or nothing will ever wake this task again
         except BaseException as error:  # noqa: BLE001 - foreign code; SystemExit would end the process
-            self._settle(tamed(error))  # before closing, which may never return
+            self.settle(tamed(error))  # before closing, which may never return
             await self._close()
         else:
-            self._settle(None)
+            self.settle(None)
 
     async def _take_all(self) -> None:
         blanks = 0
@@ -111,7 +112,7 @@ class _Run:
             await self.take(piece)
             await asyncio.sleep(0)  # a bot that never waits gives way at each piece all the same
 
-    def _settle(self, error: BaseException | None) -> None:
+    def settle(self, error: BaseException | None) -> None:
         if not self.outcome.done():
             self.outcome.set_result(error)
 
@@ -121,7 +122,7 @@ class _Run:
             return
         try:
             await close()
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:  # noqa: BLE001 - as above, and its turn is over
             log.warning("bot.close_failed", extra={"error": repr(error)})

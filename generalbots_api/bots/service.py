@@ -8,15 +8,18 @@ from dataclasses import dataclass, field
 import anyio
 
 from generalbots_api.bots.model import BotInfo, BotStatus
+from generalbots_api.bots.outliving import outlive
 from generalbots_api.bots.ports import Bot, BotCatalog, ChecksHealth
 from generalbots_api.caller import Caller
 from generalbots_api.clock import Clock
 from generalbots_api.errors import Forbidden, NotFound, Unavailable
 from generalbots_api.ids import BotId
+from generalbots_api.locks import KeyedLocks
 
 log = logging.getLogger("generalbots_api.bots")
 
 HEALTH_TIMEOUT = 2.0  # seconds
+HEALTH_GRACE = 0.2  # seconds
 HEALTH_MAX_AGE = 5.0  # seconds
 
 
@@ -32,7 +35,9 @@ class Bots:
 
     catalog: BotCatalog
     clock: Clock
-    _health: dict[str, tuple[float, BotStatus]] = field(default_factory=dict)
+    health_timeout: float = HEALTH_TIMEOUT
+    _asking: KeyedLocks = field(default_factory=KeyedLocks)
+    _health: dict[str, tuple[Bot, float, BotStatus]] = field(default_factory=dict)
 
     async def listed(self, caller: Caller) -> list[ListedBot]:
         """The bots that this caller may use, in the catalog's order."""
@@ -72,17 +77,25 @@ class Bots:
     async def status(self, bot: Bot) -> BotStatus:
         if not isinstance(bot, ChecksHealth):
             return BotStatus.ONLINE
-        now = self.clock.unix()
-        asked, status = self._health.get(bot.info.id, (float("-inf"), BotStatus.OFFLINE))
-        if not 0 <= now - asked < HEALTH_MAX_AGE:
-            status = await self._ask(bot, bot.info.id)
-            self._health[bot.info.id] = (now, status)
-        return status
+        id = bot.info.id
+        known = self._known(bot)
+        if known is None:
+            async with self._asking.hold(id):  # one asks, and the others hear the answer
+                known = self._known(bot)
+                if known is None:
+                    known = await self._ask(bot, id)
+                    self._health[id] = (bot, self.clock.unix(), known)
+        return known
+
+    def _known(self, bot: Bot) -> BotStatus | None:
+        """What this very bot said, if it may still be believed; another with its id has to be asked."""
+        asked, at, status = self._health.get(bot.info.id, (None, 0.0, BotStatus.OFFLINE))
+        return status if asked == bot and 0 <= self.clock.unix() - at < HEALTH_MAX_AGE else None
 
     async def _ask(self, bot: ChecksHealth, id: str) -> BotStatus:
         try:
-            with anyio.fail_after(HEALTH_TIMEOUT):
-                return await bot.health()
+            with anyio.fail_after(self.health_timeout):
+                return BotStatus(await outlive(bot.health, grace=HEALTH_GRACE, what=f"health of bot {id}"))
         except Exception as error:  # noqa: BLE001 - a bot is foreign code, and to raise means offline
             log.warning("bot.health_failed", extra={"bot_id": id, "error": repr(error)})
             return BotStatus.OFFLINE
@@ -98,25 +111,3 @@ class Bots:
             for place, bot in enumerate(bots):
                 tasks.start_soon(look, place, bot)
         return [ListedBot(bot.info, statuses[place]) for place, bot in enumerate(bots)]
-
-
-@dataclass(frozen=True, slots=True)
-class BotList:
-    """The default catalog: the bots given at start.
-
-    Raises:
-        ValueError: two bots have one id.
-    """
-
-    bots: tuple[Bot, ...]
-
-    def __post_init__(self) -> None:
-        ids = [bot.info.id for bot in self.bots]
-        if len(set(ids)) != len(ids):
-            raise ValueError(f"bots: two bots have one id, of {sorted(ids)}")
-
-    async def all(self) -> tuple[Bot, ...]:
-        return self.bots
-
-    async def get(self, id: BotId, /) -> Bot | None:
-        return next((bot for bot in self.bots if bot.info.id == id), None)
