@@ -162,6 +162,7 @@ async def test_a_provider_that_revokes_refresh_tokens_only_has_confirmed_it() ->
 @pytest.mark.parametrize(
     "answer",
     [
+        httpx2.Response(200, html="<h1>It works!</h1>"),
         httpx2.Response(503),
         httpx2.Response(302, headers={"location": "/"}),
         error("invalid_client", 401),

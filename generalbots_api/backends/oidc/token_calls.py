@@ -95,7 +95,7 @@ class TokenCalls:
                 response = await client.revoke_token(
                     metadata.revocation_endpoint, token=token.reveal(), token_type_hint=hint
                 )
-                if response.status_code != 200 and not _is_only_of_refresh_tokens(response, hint):
+                if not _is_confirmed(response) and not _is_only_of_refresh_tokens(response, hint):
                     raise Unavailable("The Directory Service did not confirm the revocation")
 
 
@@ -146,6 +146,11 @@ def _error_of(code: object) -> Unauthorized | Unavailable:
     if code in _OVER:
         return Unauthorized("The Directory Service no longer accepts this login", token_sent=True)
     return Unavailable("The Directory Service refuses this application")
+
+
+def _is_confirmed(response: httpx2.Response) -> bool:
+    """Any body may come with 200 (RFC 7009, section 2.2), but a page is of somebody who stands in for the provider."""
+    return response.status_code == 200 and "html" not in response.headers.get("content-type", "")
 
 
 def _is_only_of_refresh_tokens(response: httpx2.Response, hint: str) -> bool:
