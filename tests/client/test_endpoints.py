@@ -1,0 +1,82 @@
+"""Each method against the real service, in process: what the service answers is what the client's types say."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from generalbots_api.client import Client, Forbidden, InvalidRequest, NotFound, Unauthorized
+from tests.support.service import BASE, Service, running_service
+
+pytestmark = pytest.mark.anyio
+
+
+@asynccontextmanager
+async def client_of(service: Service, username: str) -> AsyncIterator[Client]:
+    async with (
+        service.client() as http,
+        Client(BASE, token=await service.token(username), http=http, clock=service.clock) as client,
+    ):
+        yield client
+
+
+async def test_a_login_is_looked_at_validated_and_ended() -> None:
+    async with running_service() as service, client_of(service, "alice") as alice:
+        session = await alice.session()
+        assert session.bot_id is None
+        assert (await alice.validate()).user_id == session.user_id
+        assert (await alice.profile()).user_id == session.user_id
+        assert alice.rate is not None
+        assert alice.rate.limit == 1000
+        assert (await alice.logout()).directory_revoked
+        assert not (await alice.validate()).valid
+        with pytest.raises(Unauthorized):
+            await alice.logout()
+
+
+async def test_a_profile_is_changed() -> None:
+    async with running_service() as service, client_of(service, "alice") as alice:
+        changed = await alice.update_profile(first_name="Alicia", email="alicia@example.test")
+        assert changed.updated_fields == ("email", "first_name")
+        assert changed.verification_required
+        assert (await alice.profile()).first_name == "Alicia"
+        with pytest.raises(InvalidRequest) as refused:
+            await alice.update_profile(email="none")
+        assert "email" in refused.value.details["fields"]
+
+
+async def test_bots_are_listed_and_sessions_opened_and_ended() -> None:
+    async with running_service() as service, client_of(service, "alice") as alice, client_of(service, "bob") as bob:
+        assert [bot.id for bot in await alice.bots()] == ["echo", "staff"]
+        assert [bot.id for bot in await bob.bots()] == ["echo"]
+        assert await bob.bots() == await bob.bots()
+        opened = await alice.create_session("echo")
+        assert (await alice.session()).bot_id == "echo"
+        with pytest.raises(Forbidden):
+            await bob.end_session(opened.session_id)
+        history = await alice.history(opened.session_id)
+        assert (history.messages, history.has_more) == ([], False)
+        await alice.end_session(opened.session_id)
+        with pytest.raises(NotFound):
+            await alice.create_session("nobody")
+
+
+async def test_groups_are_made_listed_filled_and_emptied() -> None:
+    async with running_service() as service, client_of(service, "admin") as admin, client_of(service, "bob") as bob:
+        user = (await bob.profile()).user_id
+        group = await admin.create_group("Chess", description="On Mondays")
+        assert group.id in [one.id for one in (await admin.groups(search="Chess")).groups]
+        assert [one.status for one in (await admin.add_members(group.id, [user])).results] == ["added"]
+        assert user in [member.user_id for member in (await admin.group_members(group.id)).members]
+        assert [one.status for one in (await admin.remove_members(group.id, [user])).results] == ["removed"]
+
+
+async def test_an_administrator_sees_how_the_system_is() -> None:
+    async with running_service() as service, client_of(service, "admin") as admin, client_of(service, "bob") as bob:
+        assert (await admin.health()).status == "healthy"
+        assert "storage" in [component.name for component in (await admin.system_status()).components]
+        assert (await admin.metrics()).requests_total > 0
+        with pytest.raises(Forbidden):
+            await bob.metrics()
