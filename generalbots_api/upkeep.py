@@ -34,6 +34,7 @@ class Upkeep:
         await self.services.conversations.recover()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self.services.sockets.watch)
+            tasks.start_soon(self.services.sockets.watch_logins)
             tasks.start_soon(self.services.lag.watch)
             tasks.start_soon(self._prune)
             if self.services.revocations is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -14,7 +15,10 @@ from generalbots_api.ids import BotSessionId, LoginId, TokenHash, UserId
 from generalbots_api.ws.model import CloseCode
 from generalbots_api.ws.outbox import Outbox
 
+log = logging.getLogger("generalbots_api.ws")
+
 SWEEP_SECONDS = 0.5
+CONFIRM_SECONDS = 30.0
 DRAIN_TIMEOUT = 5.0  # seconds
 
 FindCaller = Callable[[TokenHash, float], Awaitable[Caller | None]]
@@ -104,6 +108,25 @@ class Sockets:
             await anyio.sleep(SWEEP_SECONDS)
             await self.sweep()
 
+    async def watch_logins(self) -> None:
+        """Look whether the logins of silent sockets still stand, for as long as the service runs."""
+        while True:
+            await anyio.sleep(CONFIRM_SECONDS)
+            try:
+                await self.confirm()
+            except Unavailable as error:  # the storage: it is asked again
+                log.warning("sockets.unconfirmed", extra={"reason": error.message})
+
+    async def confirm(self) -> None:
+        """Close sockets whose login is over although no news of it came here; one question at a time.
+
+        The Directory is asked as seldom as for any other call, so a user who was
+        deactivated there does not listen for long.
+        """
+        for socket in [one for mine in self._by_user.values() for one in mine]:
+            if socket.token_hash is not None and socket.outbox.close_code is None:
+                await self._look_again(socket, self.clock.unix())
+
     async def sweep(self) -> None:
         now = self.clock.unix()
         for socket in [one for mine in self._by_user.values() for one in mine]:
@@ -115,6 +138,6 @@ class Sockets:
         """Another request may have prolonged the login since."""
         caller = await self.find_caller(socket.token_hash, now) if socket.token_hash else None
         if caller is None:
-            socket.close(CloseCode.LOGIN_ENDED, "The login has expired")
+            socket.close(CloseCode.LOGIN_ENDED, "The login has ended")
         else:
             socket.caller = caller
