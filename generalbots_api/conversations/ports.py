@@ -63,6 +63,9 @@ class ConversationLog(Protocol):
     async def seq_at(self, session_id: BotSessionId, at: datetime, /) -> int:
         """The `seq` of the last message stored before `at`; 0: none."""
 
+    async def by_client_id(self, session_id: BotSessionId, id: str, /) -> Message | None:
+        """The user's message that was sent with this id of the client's own."""
+
     async def message(self, session_id: BotSessionId, message_id: MessageId, /) -> Message | None: ...
 
     async def lost(self, now: datetime, limit: int, /) -> list[Message]:

@@ -202,3 +202,11 @@ class ConversationLogContract(Contract):
         [message] = await fill(storage, 1)
         assert await storage.log.message(S1, message.message_id) == message
         assert await storage.log.message(S2, message.message_id) is None
+
+    async def test_a_message_is_found_by_the_clients_own_id(self, storage: Storage) -> None:
+        added = await storage.log.add_message(a_message("1", id="c"), PLENTY, NOON)
+        await storage.log.add_message(a_message("2", id="d"), PLENTY, NOON)
+        assert await storage.log.by_client_id(S1, "c") == added.message
+        assert await storage.log.by_client_id(S1, "e") is None
+        assert await storage.log.by_client_id(S2, "c") is None
+        assert await storage.log.by_client_id(S1, LONE_SURROGATE) is None

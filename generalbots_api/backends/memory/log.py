@@ -149,6 +149,10 @@ class MemoryConversationLog:
         log = self._logs.get(session_id)
         return log.by_id.get(message_id) if log else None
 
+    async def by_client_id(self, session_id: BotSessionId, id: str, /) -> Message | None:
+        log = self._logs.get(session_id)
+        return log.by_client_id.get(id) if log else None
+
     async def lost(self, now: datetime, limit: int, /) -> list[Message]:
         waiting = self._unanswered.values()
         lost = [message for node, message in waiting if not self._leases.lasts(NODE_LEASE + node, now)]

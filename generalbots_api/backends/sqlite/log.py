@@ -42,10 +42,12 @@ _BEHIND = (
     "SELECT count(*) FROM messages WHERE is_answered = 0 AND seq < ?2"
     " AND conversation = (SELECT n FROM conversations WHERE session_id = ?1)"
 )
-_BY_ID = (
+_IN_SESSION = (
     f"SELECT {COLUMNS} FROM messages"  # noqa: S608
-    " WHERE conversation = (SELECT n FROM conversations WHERE session_id = ?) AND message_id = ?"
+    " WHERE conversation = (SELECT n FROM conversations WHERE session_id = ?)"
 )
+_BY_ID = f"{_IN_SESSION} AND message_id = ?"
+_BY_CLIENT_ID = f"{_IN_SESSION} AND client_id = ?"
 _TIME = "SELECT timestamp FROM messages WHERE conversation = ? AND seq = ?"
 _MEMORY = "SELECT value FROM memories WHERE conversation = (SELECT n FROM conversations WHERE session_id = ?)"
 
@@ -111,6 +113,10 @@ class SqliteConversationLog:
 
     async def message(self, session_id: BotSessionId, message_id: MessageId, /) -> Message | None:
         row = self._database.row(_BY_ID, (session_id, message_id))
+        return message_of(session_id, row) if row is not None else None
+
+    async def by_client_id(self, session_id: BotSessionId, id: str, /) -> Message | None:
+        row = self._database.row(_BY_CLIENT_ID, (session_id, id))
         return message_of(session_id, row) if row is not None else None
 
     async def lost(self, now: datetime, limit: int, /) -> list[Message]:
