@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
-from typing import Any
 
 import sqlite_utils
 
+from generalbots_api.backends.rows.bots import COLUMNS, record_of, row_of
 from generalbots_api.backends.sqlite.database import Database
-from generalbots_api.backends.sqlite.values import as_json, from_json, instant, micros
-from generalbots_api.bots.model import BotAccess, BotRecord, BotStatus
+from generalbots_api.bots.model import BotRecord
 from generalbots_api.ids import BotId
 
-COLUMNS = "id, name, kind, options, description, access, status, updated_at"
 _PUT = f"INSERT OR REPLACE INTO bot_records ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 # constants only
 
 
@@ -45,31 +42,3 @@ class SqliteBotRecordStore:
             return connection.execute("DELETE FROM bot_records WHERE id = ?", (id,)).rowcount == 1
 
         return await self._database.write(job)
-
-
-def row_of(record: BotRecord) -> tuple[Any, ...]:
-    access = {kind: sorted(getattr(record.access, kind)) for kind in ("roles", "groups", "users")}
-    return (
-        record.id,
-        record.name,
-        record.kind,
-        as_json(record.options),
-        record.description,
-        as_json(access),
-        record.status.value,
-        micros(record.updated_at),
-    )
-
-
-def record_of(row: Iterable[Any]) -> BotRecord:
-    id, name, kind, options, description, access, status, updated_at = row
-    return BotRecord(
-        id=id,
-        name=name,
-        kind=kind,
-        options=from_json(options),
-        description=description,
-        access=BotAccess(**{kind: frozenset(who) for kind, who in from_json(access).items()}),
-        status=BotStatus(status),
-        updated_at=instant(updated_at),
-    )

@@ -9,8 +9,9 @@ from typing import Any
 import sqlite_utils
 
 from generalbots_api.auth.model import Revocation
+from generalbots_api.backends.rows.revocations import COLUMNS, revocation_of, row_of
+from generalbots_api.backends.rows.values import micros
 from generalbots_api.backends.sqlite.database import Database
-from generalbots_api.backends.sqlite.values import instant, micros
 from generalbots_api.ids import LoginId
 
 _TAKE_LEASE = (
@@ -19,14 +20,14 @@ _TAKE_LEASE = (
 )
 _HELD = "SELECT name, holder FROM leases WHERE substr(name, 1, length(?1)) = ?1"
 _PUT = (
-    "INSERT INTO revocations (id, sealed_grant, tries, ended_at, gives_up_at, due_at) VALUES (?, ?, ?, ?, ?, ?)"
+    f"INSERT INTO revocations ({COLUMNS}, due_at) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608 # constants only
     " ON CONFLICT (id) DO UPDATE SET sealed_grant = excluded.sealed_grant, tries = excluded.tries,"
     " ended_at = excluded.ended_at, gives_up_at = excluded.gives_up_at, due_at = excluded.due_at"
 )
 _TAKE = (
-    "UPDATE revocations SET tries = tries + 1, due_at = ?2 WHERE id ="
+    "UPDATE revocations SET tries = tries + 1, due_at = ?2 WHERE id ="  # noqa: S608
     " (SELECT id FROM revocations WHERE due_at <= ?1 ORDER BY due_at, rowid LIMIT 1)"
-    " RETURNING id, sealed_grant, tries, ended_at, gives_up_at"
+    f" RETURNING {COLUMNS}"
 )
 
 
@@ -64,14 +65,7 @@ class SqliteRevocationStore:
         self._database = database
 
     async def put(self, revocation: Revocation, due_at: datetime, /) -> None:
-        row = (
-            revocation.id,
-            revocation.sealed_grant,
-            revocation.tries,
-            micros(revocation.ended_at),
-            micros(revocation.gives_up_at),
-            micros(due_at),
-        )
+        row = (*row_of(revocation), micros(due_at))
 
         def job(connection: sqlite3.Connection) -> None:
             connection.execute(_PUT, row)
@@ -81,16 +75,7 @@ class SqliteRevocationStore:
     async def take(self, now: datetime, due_again_at: datetime, /) -> Revocation | None:
         def job(connection: sqlite3.Connection) -> Revocation | None:
             rows = connection.execute(_TAKE, (micros(now), micros(due_again_at))).fetchall()
-            if not rows:
-                return None
-            id, sealed_grant, tries, ended_at, gives_up_at = rows[0]
-            return Revocation(
-                id=id,
-                sealed_grant=sealed_grant,
-                tries=tries,
-                ended_at=instant(ended_at),
-                gives_up_at=instant(gives_up_at),
-            )
+            return revocation_of(rows[0]) if rows else None
 
         return await self._database.write(job)
 

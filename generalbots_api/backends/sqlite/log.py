@@ -9,11 +9,11 @@ from typing import Any
 
 import sqlite_utils
 
+from generalbots_api.backends.rows.messages import COLUMNS, message_of
+from generalbots_api.backends.rows.values import MAX_INTEGER, as_json, from_json, in_range, micros
 from generalbots_api.backends.sqlite.database import Database
 from generalbots_api.backends.sqlite.log_writes import add_end, add_message, add_reply
-from generalbots_api.backends.sqlite.message_rows import COLUMNS, message_of
 from generalbots_api.backends.sqlite.summaries import summaries
-from generalbots_api.backends.sqlite.values import MAX_INTEGER, as_json, from_json, micros
 from generalbots_api.conversations.model import (
     NODE_LEASE,
     Added,
@@ -138,11 +138,6 @@ class SqliteConversationLog:
         row = self._database.row(_MEMORY, (session_id,))
         found: dict[str, Any] = from_json(row[0]) if row is not None else {}
         return found
-
-
-def in_range(limit: int) -> int:
-    """A LIMIT: a negative one would mean none."""
-    return max(0, min(limit, MAX_INTEGER))
 
 
 def seq_before(connection: sqlite3.Connection, conversation: int, last: int, at: int) -> int:

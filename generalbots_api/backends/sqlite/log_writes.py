@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from typing import NamedTuple
 
-from generalbots_api.backends.sqlite.message_rows import COLUMNS, INSERT, message_of, row_of
-from generalbots_api.backends.sqlite.values import canonical, instant
+from generalbots_api.backends.rows.messages import COLUMNS, message_of, row_of, same
+from generalbots_api.backends.rows.values import instant
 from generalbots_api.conversations.model import END, Added, Message, NewMessage, NewReply, Sender
 from generalbots_api.errors import Conflict
 from generalbots_api.ids import BotSessionId
@@ -20,6 +20,10 @@ _LOOK_BY_CLIENT_ID = _LOOK.format(column="client_id")
 _KNOWN = f"SELECT {COLUMNS} FROM messages WHERE conversation = ? AND seq = ?"  # noqa: S608 # constants only
 _BEGIN = "INSERT INTO conversations (session_id, seq, last_at, waiting) VALUES (?, 1, ?, ?)"
 _COUNT = "UPDATE conversations SET seq = ?, last_at = ?, waiting = ? WHERE n = ?"
+_INSERT = (
+    f"INSERT INTO messages ({COLUMNS}, conversation, is_answered, node)"  # noqa: S608
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 _ANSWER = "UPDATE messages SET is_answered = 1 WHERE conversation = ? AND message_id = ? AND is_answered = 0"
 _REMEMBER = (
     "INSERT INTO memories (conversation, value) VALUES (?, ?)"
@@ -62,7 +66,7 @@ def add_message(connection: sqlite3.Connection, message: NewMessage, most_waitin
         id=message.id,
         metadata=message.metadata,
     )
-    connection.execute(INSERT, row_of(stored, timestamp, conversation, message.node))
+    connection.execute(_INSERT, (*row_of(stored, timestamp), conversation, False, message.node))
     return Added(message=stored, duplicate=False, behind=place.waiting)
 
 
@@ -88,7 +92,7 @@ def add_reply(connection: sqlite3.Connection, reply: NewReply, memory: str | Non
         error=reply.error,
         suggestions=reply.suggestions,
     )
-    connection.execute(INSERT, row_of(stored, timestamp, conversation))
+    connection.execute(_INSERT, (*row_of(stored, timestamp), conversation, True, ""))
     if memory is not None:
         connection.execute(_REMEMBER, (conversation, memory))
     return Added(message=stored, duplicate=False)
@@ -109,7 +113,7 @@ def add_end(connection: sqlite3.Connection, session_id: BotSessionId, reason: st
         content=reason,
         timestamp=instant(timestamp),
     )
-    connection.execute(INSERT, row_of(end, timestamp, conversation))
+    connection.execute(_INSERT, (*row_of(end, timestamp), conversation, True, ""))
     return Added(message=end, duplicate=False)
 
 
@@ -131,14 +135,3 @@ def count(connection: sqlite3.Connection, place: Place, session_id: BotSessionId
         return connection.execute(_BEGIN, (session_id, timestamp, waiting)).lastrowid or 0
     connection.execute(_COUNT, (place.seq + 1, timestamp, waiting, place.conversation))
     return place.conversation
-
-
-def same(known: Message, again: NewMessage) -> Added:
-    """The stored message for a repeated send.
-
-    Raises:
-        Conflict: its content or metadata is another one.
-    """
-    if known.content != again.content or canonical(known.metadata) != canonical(again.metadata):
-        raise Conflict("This id was used for another message", reason="id_reused")
-    return Added(message=known, duplicate=True)

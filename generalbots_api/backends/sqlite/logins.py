@@ -10,13 +10,14 @@ from typing import Any
 import sqlite_utils
 
 from generalbots_api.auth.model import Login, Standing
+from generalbots_api.backends.rows.logins import COLUMNS, login_of, row_of, standing_text
+from generalbots_api.backends.rows.values import micros, micros_of
 from generalbots_api.backends.sqlite.database import Database
-from generalbots_api.backends.sqlite.login_rows import COLUMNS, INSERT, login_of, row_of, standing_text
-from generalbots_api.backends.sqlite.values import micros, micros_of
 from generalbots_api.ids import LoginId, TokenHash, UserId
 
 AT_ONCE = 200  # rows that one transaction prunes: the event loop does not stand still for thousands
-_BY_TOKEN = f"SELECT {COLUMNS} FROM logins WHERE token_hash = ?"  # noqa: S608 # constants only, here and below
+_INSERT = f"INSERT INTO logins ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 # constants only
+_BY_TOKEN = f"SELECT {COLUMNS} FROM logins WHERE token_hash = ?"  # noqa: S608
 _BY_ID = f"SELECT {COLUMNS} FROM logins WHERE id = ?"  # noqa: S608
 _SURPLUS = "SELECT n FROM logins WHERE user_id = ? ORDER BY created_at DESC, n DESC LIMIT -1 OFFSET ?"
 _REMOVE = f"DELETE FROM logins WHERE n = ? RETURNING {COLUMNS}"  # noqa: S608
@@ -40,7 +41,7 @@ class SqliteLoginStore:
         def job(connection: sqlite3.Connection) -> list[Login]:
             surplus = connection.execute(_SURPLUS, (login.user_id, max(1, keep) - 1)).fetchall()
             removed = [connection.execute(_REMOVE, row).fetchall()[0] for row in reversed(surplus)]
-            connection.execute(INSERT, row_of(login))
+            connection.execute(_INSERT, row_of(login))
             return [login_of(row) for row in removed]
 
         return await self._database.write(job)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
-from generalbots_api.auth.model import PendingLogin, Secret
+from generalbots_api.auth.model import PendingLogin
+from generalbots_api.backends.rows.pending import COLUMNS, pending_of, row_of
+from generalbots_api.backends.rows.values import micros
 from generalbots_api.backends.sqlite.database import Database
-from generalbots_api.backends.sqlite.values import instant, micros
 
 AT_ONCE = 200  # rows
-COLUMNS = "state_hash, browser, nonce, verifier, redirect_uri, target, created_at, expires_at"
 _INSERT = f"INSERT INTO pending_logins ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 # constants only
 _GET = f"SELECT {COLUMNS} FROM pending_logins WHERE state_hash = ?"  # noqa: S608
 _POP = f"DELETE FROM pending_logins WHERE state_hash = ? RETURNING {COLUMNS}"  # noqa: S608
@@ -86,30 +84,3 @@ async def prune(database: Database, table: str, now: datetime) -> int:
     while some := await database.write(job):
         count += some
     return count
-
-
-def row_of(pending: PendingLogin) -> tuple[Any, ...]:
-    return (
-        pending.state_hash,
-        pending.browser,
-        pending.nonce,
-        pending.verifier.reveal(),
-        pending.redirect_uri,
-        pending.target,
-        micros(pending.created_at),
-        micros(pending.expires_at),
-    )
-
-
-def pending_of(row: Iterable[Any]) -> PendingLogin:
-    state_hash, browser, nonce, verifier, redirect_uri, target, created_at, expires_at = row
-    return PendingLogin(
-        state_hash=state_hash,
-        browser=browser,
-        nonce=nonce,
-        verifier=Secret(verifier),
-        redirect_uri=redirect_uri,
-        target=target,
-        created_at=instant(created_at),
-        expires_at=instant(expires_at),
-    )

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
 import sqlite_utils
 
+from generalbots_api.backends.rows.sessions import COLUMNS, row_of, session_of
+from generalbots_api.backends.rows.values import micros
 from generalbots_api.backends.sqlite.database import Database
-from generalbots_api.backends.sqlite.values import instant, micros
 from generalbots_api.ids import BotSessionId, UserId
 from generalbots_api.sessions.model import BotSession
 
-COLUMNS = "id, user_id, bot_id, created_at, expires_at, ended_at"
 _INSERT = f"INSERT INTO bot_sessions ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608 # constants only
 _GET = f"SELECT {COLUMNS} FROM bot_sessions WHERE id = ?"  # noqa: S608
 _SURPLUS = (
@@ -67,26 +65,3 @@ class SqliteBotSessionStore:
             return session_of(rows[0]) if rows else None
 
         return await self._database.write(job)
-
-
-def row_of(session: BotSession) -> tuple[Any, ...]:
-    return (
-        session.id,
-        session.user_id,
-        session.bot_id,
-        micros(session.created_at),
-        micros(session.expires_at),
-        micros(session.ended_at) if session.ended_at is not None else None,
-    )
-
-
-def session_of(row: Iterable[Any]) -> BotSession:
-    id, user_id, bot_id, created_at, expires_at, ended_at = row
-    return BotSession(
-        id=id,
-        user_id=user_id,
-        bot_id=bot_id,
-        created_at=instant(created_at),
-        expires_at=instant(expires_at),
-        ended_at=instant(ended_at) if ended_at is not None else None,
-    )

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from generalbots_api.backends.sqlite.message_rows import COLUMNS as MESSAGE_COLUMNS
-from generalbots_api.backends.sqlite.message_rows import message_of
-from generalbots_api.backends.sqlite.sessions import COLUMNS as SESSION_COLUMNS
-from generalbots_api.backends.sqlite.sessions import session_of
-from generalbots_api.backends.sqlite.values import MAX_INTEGER, instant, micros
+from generalbots_api.backends.rows.messages import COLUMNS as MESSAGE_COLUMNS
+from generalbots_api.backends.rows.messages import message_of
+from generalbots_api.backends.rows.sessions import COLUMNS as SESSION_COLUMNS
+from generalbots_api.backends.rows.sessions import session_of
+from generalbots_api.backends.rows.values import MAX_INTEGER, instant, micros
 from generalbots_api.conversations.model import Summaries, Summary, SummaryQuery
 
 _SESSIONS = (

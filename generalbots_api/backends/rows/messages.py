@@ -5,22 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from generalbots_api.backends.sqlite.values import as_json, from_json, instant
-from generalbots_api.conversations.model import Message, MessageStatus, Sender
+from generalbots_api.backends.rows.values import as_json, canonical, from_json, instant
+from generalbots_api.conversations.model import Added, Message, MessageStatus, NewMessage, Sender
+from generalbots_api.errors import Conflict
 from generalbots_api.ids import BotSessionId
 
 COLUMNS = (
     "seq, message_id, sender, content, timestamp, status, user_id, bot_id, in_reply_to, reply_id, client_id,"
     " error, suggestions, metadata"
 )
-INSERT = (
-    f"INSERT INTO messages ({COLUMNS}, conversation, is_answered, node)"  # noqa: S608 # constants only
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
 
 
-def row_of(message: Message, timestamp: int, conversation: int, node: str = "") -> tuple[Any, ...]:
-    """`timestamp` is the message's own, in microseconds; `node` the id of the one that answers it."""
+def row_of(message: Message, timestamp: int) -> tuple[Any, ...]:
+    """`timestamp` is the message's own, in microseconds."""
     return (
         message.seq,
         message.message_id,
@@ -36,9 +33,6 @@ def row_of(message: Message, timestamp: int, conversation: int, node: str = "") 
         as_json(message.error) if message.error is not None else None,
         as_json(message.suggestions) if message.suggestions else None,
         as_json(message.metadata) if message.metadata else None,
-        conversation,
-        message.sender is not Sender.USER,
-        node,
     )
 
 
@@ -76,3 +70,14 @@ def message_of(session_id: BotSessionId, row: Iterable[Any]) -> Message:
         suggestions=tuple(from_json(suggestions)) if suggestions is not None else (),
         metadata=from_json(metadata) if metadata is not None else {},
     )
+
+
+def same(known: Message, again: NewMessage) -> Added:
+    """The stored message for a repeated send.
+
+    Raises:
+        Conflict: its content or metadata is another one.
+    """
+    if known.content != again.content or canonical(known.metadata) != canonical(again.metadata):
+        raise Conflict("This id was used for another message", reason="id_reused")
+    return Added(message=known, duplicate=True)

@@ -37,3 +37,8 @@ def as_json(value: object) -> str:
 
 def from_json(text: str) -> Any:
     return msgspec.json.decode(text)
+
+
+def in_range(limit: int) -> int:
+    """A LIMIT: a negative one would mean none."""
+    return max(0, min(limit, MAX_INTEGER))

@@ -8,13 +8,12 @@ from typing import Any
 import msgspec
 
 from generalbots_api.auth.model import Login, Standing
-from generalbots_api.backends.sqlite.values import canonical, instant, micros
+from generalbots_api.backends.rows.values import canonical, instant, micros
 
 COLUMNS = (
     "id, token_hash, user_id, created_at, last_seen_at, ends_at, sealed_grant, standing, standing_at,"
     " directory_session, organization_id, user_agent, address"
 )
-INSERT = f"INSERT INTO logins ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 # a constant
 
 _standing = msgspec.json.Decoder(Standing).decode
 
