@@ -3,7 +3,7 @@
 from generalbots_api.app import GeneralBots
 from generalbots_api.bots.echo import EchoBot
 from generalbots_api.bots.model import BotAccess, BotInfo, BotStatus, Piece, Suggestions
-from generalbots_api.bots.ports import Bot, BotCatalog, ChecksHealth, Turn, TurnMessage
+from generalbots_api.bots.ports import Bot, BotCatalog, ChecksHealth, Greets, Opening, Turn, TurnMessage
 from generalbots_api.caller import Caller
 from generalbots_api.clock import Clock, SystemClock
 from generalbots_api.settings import Settings
@@ -21,6 +21,8 @@ __all__ = [
     "Clock",
     "EchoBot",
     "GeneralBots",
+    "Greets",
+    "Opening",
     "Piece",
     "Settings",
     "Storage",

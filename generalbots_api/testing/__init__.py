@@ -1,6 +1,7 @@
 """For people who test with this library, or write a backend of their own for it.
 
-`ManualClock` is a clock that a test sets. The contracts state every promise of
+`ManualClock` is a clock that a test sets; `answer_of(bot, ManualTurn("Hello"))` is
+what a bot answers, without a service. The contracts state every promise of
 the stores, of the limiter and of the bus, as tests that run on yours:
 
     import pytest
@@ -55,6 +56,7 @@ from generalbots_api.testing.pending import PendingLoginStoreContract, SeenToken
 from generalbots_api.testing.replies import ReplyContract  # noqa: E402
 from generalbots_api.testing.sessions import BotSessionStoreContract  # noqa: E402
 from generalbots_api.testing.storage import StorageContract  # noqa: E402
+from generalbots_api.testing.turn import ManualTurn, answer_of  # noqa: E402
 from generalbots_api.testing.waiting import (  # noqa: E402
     EndOfSessionContract,
     SummaryContract,
@@ -71,6 +73,7 @@ __all__ = [
     "LimiterContract",
     "LoginStoreContract",
     "ManualClock",
+    "ManualTurn",
     "PendingLoginStoreContract",
     "ReplyContract",
     "RevocationStoreContract",
@@ -78,4 +81,5 @@ __all__ = [
     "StorageContract",
     "SummaryContract",
     "WaitingContract",
+    "answer_of",
 ]

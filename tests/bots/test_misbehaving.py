@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from generalbots_api import BotInfo, BotStatus, Caller, EchoBot, Piece, Suggestions, Turn

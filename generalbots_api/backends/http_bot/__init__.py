@@ -1,0 +1,1 @@
+"""What bots that speak HTTP have in common: connections, bounded answers, server-sent events, history."""
