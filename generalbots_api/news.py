@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import timedelta
 
 import msgspec
 
 from generalbots_api.auth.identity import LoginSessions
-from generalbots_api.auth.model import Login
+from generalbots_api.auth.model import GroupChange, Login
 from generalbots_api.auth.ports import LoginStore
 from generalbots_api.bus import Bus
+from generalbots_api.clock import Clock
 from generalbots_api.ids import BotSessionId, LoginId, UserId
 from generalbots_api.sessions.current import CurrentBots
 from generalbots_api.sessions.model import BotSession
 from generalbots_api.ws.service import Sockets
 
-LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+SETTLING_TIME = timedelta(minutes=1)
 LOGIN_ENDED = "login.ended"
 LOGIN_CHANGED = "login.changed"
 BOT_SESSION_CHANGED = "bot_session.changed"
@@ -40,6 +41,7 @@ class Newsroom:
 
     bus: Bus
     logins: LoginStore
+    clock: Clock
 
     async def login_ended(self, login: Login) -> None:
         await self.bus.publish(LOGIN_ENDED, msgspec.json.encode(LoginNews(login.id, login.user_id)))
@@ -48,11 +50,15 @@ class Newsroom:
         news = BotSessionNews(session.id, session.user_id, session.ended_at is not None)
         await self.bus.publish(BOT_SESSION_CHANGED, msgspec.json.encode(news))
 
-    async def rights_changed(self, user_ids: list[UserId]) -> None:
-        """The Directory is asked again at the next request of these users."""
+    async def groups_changed(self, user_ids: list[UserId], names: Set[str], is_member: bool) -> None:
+        """These users are in or out of the group of these names, as of now.
+
+        The Directory is not asked for it: its reads lag behind its writes.
+        """
+        change = GroupChange(names=frozenset(names), is_member=is_member, settled_at=self.clock.now() + SETTLING_TIME)
         for user_id in user_ids:
             for login in await self.logins.of_user(user_id):
-                await self.logins.set_standing(login.id, login.standing, LONG_AGO)
+                await self.logins.set_standing(login.id, login.standing.changed(change), login.standing_at)
                 await self.bus.publish(LOGIN_CHANGED, msgspec.json.encode(LoginNews(login.id, user_id)))
 
 

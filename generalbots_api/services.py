@@ -78,7 +78,7 @@ class Services:
         self.lifespan = parts.lifespan
         self.admin_roles = frozenset(self.settings.admin_roles)
         self.idle_timeout = timedelta(seconds=self.settings.session_idle_timeout)
-        self.newsroom = Newsroom(self.bus, self.storage.logins)
+        self.newsroom = Newsroom(self.bus, self.storage.logins, self.clock)
         self.meter = Meter()
         self.lag = LoopLag()
         self.bots = Bots(parts.catalog, self.clock)

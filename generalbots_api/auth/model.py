@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 
 from generalbots_api.ids import LoginId, TokenHash, UserId
 
+MAX_CHANGES = 50  # of a user's groups that are remembered
+
 
 @dataclass(frozen=True, slots=True)
 class Secret:
@@ -32,12 +34,39 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GroupChange:
+    """A change made through this API: the Directory's own lists may not show it before `settled_at`."""
+
+    names: frozenset[str]  # id and name of the group
+    is_member: bool
+    settled_at: datetime
+
+    def applied(self, groups: frozenset[str]) -> frozenset[str]:
+        return groups | self.names if self.is_member else groups - self.names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """What a user may do, by the Directory, at the time of asking."""
 
     roles: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()  # ids and names
     active: bool = True
+    changes: tuple[GroupChange, ...] = ()  # that may not have settled; oldest first
+
+    def changed(self, change: GroupChange) -> Standing:
+        """After a change of the user's groups; it stands in place of an earlier one of the same group."""
+        others = [one for one in self.changes if one.names.isdisjoint(change.names)]
+        kept = (*others[1 - MAX_CHANGES :], change)
+        return replace(self, groups=change.applied(self.groups), changes=kept)
+
+    def with_changes_of(self, before: Standing, now: datetime) -> Standing:
+        """As just read from the Directory, with what it may not show yet."""
+        kept = tuple(one for one in before.changes if now < one.settled_at)
+        groups = self.groups
+        for change in kept:
+            groups = change.applied(groups)
+        return replace(self, groups=groups, changes=kept)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

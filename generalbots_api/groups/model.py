@@ -76,6 +76,7 @@ class GroupPage:
 class MemberPage:
     members: list[Member]
     total: int
+    group_name: str = ""  # empty: the Directory does not say
 
 
 def has_control(text: str) -> bool:

@@ -20,8 +20,8 @@ from generalbots_api.groups.ports import DirectoryCalls, GroupDirectory
 from generalbots_api.ids import GroupId, UserId
 
 Outcome = Literal["added", "removed", "unchanged", "failed"]
-StandingChanged = Callable[[list[UserId]], Awaitable[None]]
-"""Told whose groups changed through this API, so that their permissions follow at once."""
+GroupsChanged = Callable[[list[UserId], Set[str], bool], Awaitable[None]]
+"""Told who came into or went out of which group (its id and name), so that their permissions follow at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Groups:
     directory: GroupDirectory
     calls: DirectoryCalls
     admin_roles: Set[str]
-    standing_changed: StandingChanged
+    groups_changed: GroupsChanged
 
     def sees_all(self, caller: Caller) -> bool:
         return not self.admin_roles.isdisjoint(caller.roles)
@@ -59,7 +59,7 @@ class Groups:
         if group.members:
             members = list(dict.fromkeys(group.members))
             try:
-                await self._change(caller, made.id, members, add=True)
+                await self._change(caller, made.id, made.name, members, add=True)
             except NotFound:
                 raise InvalidRequest(
                     "The group was made, but a member does not exist", fields={"members": "unknown user"}
@@ -93,22 +93,23 @@ class Groups:
         """
         if not 1 <= len(user_ids) <= MAX_MEMBERS_A_CALL:
             raise InvalidRequest("The members are refused", fields={"user_ids": f"must be 1 to {MAX_MEMBERS_A_CALL}"})
-        await self.members(caller, id, 1, 0)
-        return [await self._change_one(caller, id, one, add=add) for one in dict.fromkeys(user_ids)]
+        name = (await self.members(caller, id, 1, 0)).group_name
+        return [await self._change_one(caller, id, name, one, add=add) for one in dict.fromkeys(user_ids)]
 
-    async def _change_one(self, caller: Caller, id: GroupId, user_id: UserId, *, add: bool) -> MemberResult:
+    async def _change_one(self, caller: Caller, id: GroupId, name: str, user_id: UserId, *, add: bool) -> MemberResult:
+        """The write is idempotent and always made: the read may lag, and is for the outcome's name only."""
         is_member = await self.calls.as_caller(caller, lambda token: self.directory.is_member(token, id, user_id))
+        try:
+            await self._change(caller, id, name, [user_id], add=add)
+        except (NotFound, Conflict, InvalidRequest) as error:
+            return MemberResult(user_id, "unchanged") if is_member == add else MemberResult(user_id, "failed", error)
         if is_member == add:
             return MemberResult(user_id, "unchanged")
-        try:
-            await self._change(caller, id, [user_id], add=add)
-        except (NotFound, Conflict, InvalidRequest) as error:
-            return MemberResult(user_id, "failed", error)
         return MemberResult(user_id, "added" if add else "removed")
 
-    async def _change(self, caller: Caller, id: GroupId, user_ids: list[UserId], *, add: bool) -> None:
+    async def _change(self, caller: Caller, id: GroupId, name: str, user_ids: list[UserId], *, add: bool) -> None:
         await self.calls.as_caller(caller, lambda token: self.directory.change_members(token, id, user_ids, add))
-        await self.standing_changed(user_ids)
+        await self.groups_changed(user_ids, {id, name} - {""}, add)
 
     async def _check_visible(self, caller: Caller, id: GroupId) -> None:
         if self.sees_all(caller):

@@ -118,7 +118,8 @@ class ZitadelGroups:
         ]
 
     async def members(self, access_token: str, id: GroupId, limit: int, offset: int) -> MemberPage | None:
-        if not await self._exists(access_token, id):
+        group = await self._found(access_token, id)
+        if group is None:
             return None
         body: Json = {
             "filters": [{"groupIds": {"ids": [id]}}],
@@ -128,7 +129,9 @@ class ZitadelGroups:
         rows = [row for row in objects(answer, "groupUsers") if text(row, "groupId") == id]
         emails = await self._emails(access_token, [UserId(text(row, "user", "id")) for row in rows])
         return MemberPage(
-            members=[_member(row, emails) for row in rows], total=number(answer, "pagination", "totalResult")
+            members=[_member(row, emails) for row in rows],
+            total=number(answer, "pagination", "totalResult"),
+            group_name=text(group, "name"),
         )
 
     async def is_member(self, access_token: str, id: GroupId, user_id: UserId) -> bool:
@@ -157,12 +160,12 @@ class ZitadelGroups:
             return error
         return Forbidden(message)
 
-    async def _exists(self, access_token: str, id: GroupId) -> bool:
+    async def _found(self, access_token: str, id: GroupId) -> Json | None:
         if not is_id(id):
-            return False
+            return None
         body = {"filters": [{"groupIds": {"ids": [id]}}]}
         answer = await self.services.call(access_token, f"{SERVICE}/ListGroups", body)
-        return any(text(one, "id") == id for one in objects(answer, "groups"))
+        return next((one for one in objects(answer, "groups") if text(one, "id") == id), None)
 
     async def _emails(self, access_token: str, user_ids: Iterable[UserId]) -> dict[UserId, str]:
         """The addresses that the caller may see, a few look-ups at a time; none is worth a long wait."""
