@@ -58,7 +58,7 @@ class GeneralBots:
             settings=settings,
             storage=storage,
             directory=directory,
-            catalog=BotList(tuple(bots)) if isinstance(bots, Sequence) else bots,
+            catalog=BotList(tuple(bots), settings.turn_grace) if isinstance(bots, Sequence) else bots,
             limiter=limiter or named(storage.default_limiter, max_keys=settings.limit_keys),
             bus=bus or named(storage.default_bus),
             authenticate=authenticate,

@@ -151,6 +151,8 @@ class TurnElsewhere:
         if self._is_stopped:
             raise Stopped
         self._asked = asyncio.run_coroutine_threadsafe(_history(self._turn, limit), self._loop)
+        if self._is_stopped:  # since we looked, by somebody who did not see what we ask
+            self._asked.cancel()
         return self._asked
 
     def stop(self) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from generalbots_api.bots.keeping import Kept
+from generalbots_api.bots.outliving import GRACE
 from generalbots_api.bots.ports import Bot
 from generalbots_api.ids import BotId
 
@@ -20,6 +21,7 @@ class BotList:
     """
 
     bots: tuple[Bot, ...]
+    grace: float = GRACE  # seconds that a bot may take to close
     _open: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     def __post_init__(self) -> None:
@@ -38,7 +40,7 @@ class BotList:
         async with AsyncExitStack() as stack:
             for bot in self.bots:
                 kept = Kept(bot)
-                stack.push_async_callback(kept.close)
+                stack.push_async_callback(kept.close, self.grace)
                 await kept.opened()
             self._open.push_async_callback(stack.pop_all().aclose)
         return self
