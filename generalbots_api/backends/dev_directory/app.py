@@ -15,10 +15,12 @@ from generalbots_api.backends.dev_directory.authorize import LOGIN_PATH, Authori
 from generalbots_api.backends.dev_directory.client import is_loopback, plain_parts
 from generalbots_api.backends.dev_directory.core import Core
 from generalbots_api.backends.dev_directory.grants import TokenEndpoint
+from generalbots_api.backends.dev_directory.lever import Levers
 from generalbots_api.backends.dev_directory.login_form import LoginForms
 from generalbots_api.backends.dev_directory.logout import BackChannel, LogoutEndpoint
+from generalbots_api.backends.dev_directory.rpc import Method
 from generalbots_api.backends.dev_directory.services import Services
-from generalbots_api.backends.dev_directory.services_groups import GroupService, all_methods
+from generalbots_api.backends.dev_directory.services_groups import GroupService
 from generalbots_api.backends.dev_directory.services_roles import AuthorizationService
 from generalbots_api.backends.dev_directory.services_users import UserService
 from generalbots_api.backends.dev_directory.token_uses import TokenUses
@@ -27,9 +29,13 @@ CACHEABLE = (discovery.PATH, discovery.KEYS)
 NOT_LOCAL = "The development directory answers on this machine only: use localhost\n"
 
 
-def starlette_app(core: Core, forms: LoginForms, back_channel: BackChannel) -> Starlette:
+def methods_of(core: Core) -> dict[str, Method]:
+    services = UserService(core), AuthorizationService(core), GroupService(core)
+    return {name: method for service in services for name, method in service.methods().items()}
+
+
+def starlette_app(core: Core, forms: LoginForms, back_channel: BackChannel, levers: Levers) -> Starlette:
     own, pages, uses = discovery.Discovery(core), Authorization(core, forms), TokenUses(core)
-    methods = all_methods(service(core).methods() for service in (UserService, AuthorizationService, GroupService))
     logout = LogoutEndpoint(core, back_channel)
     app = Starlette(
         routes=[
@@ -42,7 +48,7 @@ def starlette_app(core: Core, forms: LoginForms, back_channel: BackChannel) -> S
             Route(discovery.INTROSPECT, uses.introspect, methods=["POST"]),
             Route(discovery.USERINFO, uses.userinfo, methods=["GET", "POST"]),
             Route(discovery.END_SESSION, logout.end_session, methods=["GET", "POST"]),
-            Route("/{service}/{method}", Services(core, methods).call, methods=["POST"]),
+            Route("/{service}/{method}", Services(levers, methods_of).call, methods=["POST"]),
         ]
     )
     app.router.redirect_slashes = False

@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from generalbots_api.backends.dev_directory.app import Front, starlette_app
 from generalbots_api.backends.dev_directory.building import checked_issuer, client_of, core_of, people_of
+from generalbots_api.backends.dev_directory.lever import SERVICES, Levers
 from generalbots_api.backends.dev_directory.login_form import LoginForms
 from generalbots_api.backends.dev_directory.logout import BackChannel
 from generalbots_api.backends.dev_directory.sessions import Cookies
@@ -73,7 +74,8 @@ class DevDirectory:
         )
         self._back_channel = BackChannel(self._state, backchannel_transport)
         forms = LoginForms(signers.new("form"), Cookies(issuer), clock)
-        self._front = Front(starlette_app(self._state, forms, self._back_channel))
+        self._levers = Levers(self._state)
+        self._front = Front(starlette_app(self._state, forms, self._back_channel, self._levers))
 
     @property
     def issuer(self) -> str:
@@ -116,6 +118,10 @@ class DevDirectory:
     def set_roles(self, username: str, roles: Sequence[str]) -> None:
         self._state.people.named(username).roles = set(roles)
 
+    def set_inactive_roles(self, username: str, roles: Sequence[str]) -> None:
+        """Roles of an authorization that was deactivated: listed with that state, in no claim."""
+        self._state.people.named(username).inactive_roles = set(roles)
+
     def activate(self, username: str) -> None:
         """He may log in again; what he had before stays ended."""
         self._state.people.named(username).is_active = True
@@ -133,6 +139,23 @@ class DevDirectory:
     def set_down(self, is_down: bool) -> None:
         """Answer everything with 503 and a page, as a proxy in front of a dead service does."""
         self._front.is_down = is_down
+
+    def set_lagging(self, is_lagging: bool) -> None:
+        """From now on reads of the services tell how it is now, whatever is written: they are eventually consistent."""
+        if is_lagging:
+            self._levers.lag()
+        else:
+            self._levers.catch_up()
+
+    def set_missing(self, *services: str) -> None:
+        """Lack these (`GroupService`, `AuthorizationService`, `UserService`), and no others, as an older Zitadel does.
+
+        Raises:
+            ValueError: there is no such service anyway.
+        """
+        if not set(services) <= set(SERVICES):
+            raise ValueError(f"services: must be of {', '.join(SERVICES)}")
+        self._levers.missing = set(services)
 
     def rotate_key(self) -> None:
         """Sign with a new key from now on; the one before it stays published until the next time."""

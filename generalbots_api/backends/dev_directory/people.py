@@ -31,6 +31,7 @@ class User:
     is_email_verified: bool
     is_active: bool
     roles: set[str]
+    inactive_roles: set[str] = field(default_factory=set)  # of an authorization that was deactivated
     email_code: str | None = None  # sent to a new address, which nobody has confirmed yet
 
     @property

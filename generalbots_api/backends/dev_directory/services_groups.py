@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -134,7 +134,3 @@ def shown(group: Group) -> Json:
         "creationDate": group.created_at,
         "changeDate": group.changed_at,
     }
-
-
-def all_methods(services: Iterable[dict[str, Method]]) -> dict[str, Method]:
-    return {name: method for service in services for name, method in service.items()}

@@ -43,28 +43,29 @@ class AuthorizationService:
         return {f"{SERVICE}/ListAuthorizations": rpc(ListAuthorizations, self._list)}
 
     def _list(self, caller: User, asked: ListAuthorizations) -> Json:
-        """Everyone sees his own, an admin all; all authorizations are active, of one project, for users with roles."""
+        """Everyone sees his own, an admin all; all are of one project, one for each state in which a user has roles."""
         found = [
-            self._shown(user)
+            self._shown(user, state, roles)
             for user in self.core.people.users.values()
-            if user.roles
+            for state, roles in ((State.ACTIVE, user.roles), (State.INACTIVE, user.inactive_roles))
+            if roles
             and (user is caller or caller.is_admin)
-            and all(self._fits(one, user) for one in asked.filters)
+            and all(self._fits(one, user, state) for one in asked.filters)
         ]
         return paged("authorizations", found, asked.pagination)
 
-    def _fits(self, wanted: Filter, user: User) -> bool:
+    def _fits(self, wanted: Filter, user: User, state: State) -> bool:
         if wanted.in_user_ids is not None:
             return user.id in wanted.in_user_ids.ids
         if wanted.project_id is not None:
             return wanted.project_id.id == self.core.project_id
         if wanted.organization_id is not None:
             return wanted.organization_id.id == ORGANIZATION_ID
-        return wanted.state is not None and wanted.state.state is State.ACTIVE
+        return wanted.state is not None and wanted.state.state is state
 
-    def _shown(self, user: User) -> Json:
+    def _shown(self, user: User, state: State, roles: set[str]) -> Json:
         return {
-            "id": f"{user.id}01",
+            "id": f"{user.id}{'01' if state is State.ACTIVE else '02'}",
             "creationDate": user.created_at,
             "changeDate": user.created_at,
             "project": {"id": self.core.project_id, "name": "General Bots", "organizationId": ORGANIZATION_ID},
@@ -75,6 +76,6 @@ class AuthorizationService:
                 "displayName": user.display_name,
                 "organizationId": ORGANIZATION_ID,
             },
-            "state": State.ACTIVE,
-            "roles": [{"key": role, "displayName": role} for role in sorted(user.roles)],
+            "state": state,
+            "roles": [{"key": role, "displayName": role} for role in sorted(roles)],
         }

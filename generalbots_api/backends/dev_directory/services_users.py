@@ -36,6 +36,11 @@ class HumanChange(Message, frozen=True):
     email: EmailChange | None = None
 
 
+class VerifyEmail(Message, frozen=True):
+    user_id: str = ""
+    verification_code: str = ""
+
+
 class UpdateUser(Message, frozen=True):
     user_id: str = ""
     username: str | None = None
@@ -50,6 +55,7 @@ class UserService:
         return {
             f"{SERVICE}/GetUserByID": rpc(GetUserByID, self._get),
             f"{SERVICE}/UpdateUser": rpc(UpdateUser, self._update),
+            f"{SERVICE}/VerifyEmail": rpc(VerifyEmail, self._verify_email),
         }
 
     def _get(self, caller: User, asked: GetUserByID) -> Json:
@@ -74,6 +80,19 @@ class UserService:
             self.core.lapses.end_user(user.id)  # as in Zitadel, whose tokens hang on the login name
         user.changed_at = self.core.clock.now()
         return {"changeDate": user.changed_at}
+
+    def _verify_email(self, caller: User, asked: VerifyEmail) -> Json:
+        """The code works once."""
+        check_length("userId", asked.user_id, 1, 200)
+        check_length("verificationCode", asked.verification_code, 1, 20)
+        user = self._seen_by(caller, asked.user_id)
+        if user.email_code is None:
+            raise ServiceError("failed_precondition", "Errors.User.Code.NotFound (EMAIL-2M9fs)")
+        if not secrets.compare_digest(user.email_code.encode(), asked.verification_code.encode()):
+            raise ServiceError("invalid_argument", "Errors.User.Code.Invalid (CODE-woT0xc)")
+        user.is_email_verified, user.email_code = True, None
+        user.changed_at = self.core.clock.now()
+        return {"details": details(user)}
 
     def _seen_by(self, caller: User, user_id: str) -> User:
         """Oneself; an admin sees everyone.
