@@ -47,6 +47,8 @@ class Ailing(httpx2.AsyncBaseTransport):
                 return httpx2.Response(200, html="<h1>It works!</h1>")
             case "500":
                 return httpx2.Response(500, html="<h1>Internal Server Error</h1>")
+            case "quota":
+                return httpx2.Response(429, json={"code": "resource_exhausted", "message": "words of Zitadel"})
             case "oversized":
                 return httpx2.Response(200, json={"sub": "x" * 1_048_576})
         return await self.inner.handle_async_request(request)

@@ -13,8 +13,9 @@ from generalbots_api.backends.oidc.strict import Json
 from generalbots_api.backends.zitadel.calls import Services
 from generalbots_api.backends.zitadel.errors import ServiceMissing
 from generalbots_api.backends.zitadel.groups import ZitadelGroups
+from generalbots_api.backends.zitadel.recent import Recent
 from generalbots_api.backends.zitadel.users import ZitadelUsers
-from generalbots_api.clock import Clock
+from generalbots_api.clock import Clock, SystemClock
 from generalbots_api.errors import NotFound
 from generalbots_api.groups.model import Group, GroupPage, GroupQuery, MemberPage, NewGroup
 from generalbots_api.ids import GroupId, UserId
@@ -65,6 +66,7 @@ class ZitadelDirectory(OidcDirectory):
         clock: Clock | None = None,
         for_development: bool = False,
     ) -> None:
+        clock = clock or SystemClock()
         super().__init__(
             issuer,
             client_id,
@@ -77,8 +79,8 @@ class ZitadelDirectory(OidcDirectory):
         self._organization_id = organization_id
         self._project_id = project_id
         services = Services(self._outgoing, issuer)
-        self._users = ZitadelUsers(services, project_id)
-        self._groups = ZitadelGroups(services, self._users)
+        self._users = ZitadelUsers(services, project_id, Recent(clock.monotonic))
+        self._groups = ZitadelGroups(services, self._users, Recent(clock.monotonic), Recent(clock.monotonic))
 
     async def standing(self, access_token: Secret, user_id: UserId, /) -> Standing:
         token = access_token.reveal()

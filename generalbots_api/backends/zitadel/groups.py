@@ -13,6 +13,7 @@ from generalbots_api.backends.oidc.http import NONSENSE
 from generalbots_api.backends.oidc.strict import Json
 from generalbots_api.backends.zitadel.calls import Services, instant, number, objects, text
 from generalbots_api.backends.zitadel.errors import Precondition, ServiceMissing, Taken
+from generalbots_api.backends.zitadel.recent import Recent
 from generalbots_api.backends.zitadel.users import ZitadelUsers
 from generalbots_api.errors import ApiError, BadGateway, Conflict, Forbidden, NotFound, Unavailable
 from generalbots_api.groups.model import Group, GroupPage, GroupQuery, Member, MemberPage, NewGroup
@@ -29,11 +30,15 @@ MAX_ID = 200
 
 @dataclass(frozen=True, slots=True)
 class ZitadelGroups:
+    """Reads lag behind writes: groups made and members changed here lately are known without asking."""
+
     services: Services
     users: ZitadelUsers
+    made: Recent[GroupId, Json]
+    memberships: Recent[tuple[UserId, GroupId], bool]
 
     async def create(self, access_token: str, organization_id: str | None, group: NewGroup) -> Group:
-        """What was written, with the id and the time of the answer: reads lag behind writes."""
+        """What was written, with the id and the time of the answer."""
         if organization_id is None:
             raise Unavailable("The Directory Service does not tell your organisation, where the group would be made")
         body: Json = {"organizationId": organization_id, "name": group.name}
@@ -48,6 +53,7 @@ class ZitadelGroups:
         id = text(made, "id")
         if not id:
             raise BadGateway(NONSENSE)
+        self.made.put(GroupId(id), {**body, "id": id, "creationDate": made.get("creationDate")})
         return Group(
             id=GroupId(id),
             name=group.name,
@@ -135,6 +141,9 @@ class ZitadelGroups:
         )
 
     async def is_member(self, access_token: str, id: GroupId, user_id: UserId) -> bool:
+        written = self.memberships.get((user_id, id))
+        if written is not None:
+            return written
         if not is_id(id):
             return False
         body = {"filters": [{"groupIds": {"ids": [id]}}, {"userIds": {"ids": [user_id]}}]}
@@ -151,6 +160,8 @@ class ZitadelGroups:
             raise NotFound("There is no such group or user") from None
         except NotFound:
             raise await self._not_allowed(access_token, "You may not change the members of this group") from None
+        for user_id in user_ids:
+            self.memberships.put((user_id, id), add)
 
     async def _not_allowed(self, access_token: str, message: str) -> ApiError:
         """What 404 of a write means: no permission, or no such service, which a read tells apart."""
@@ -161,6 +172,9 @@ class ZitadelGroups:
         return Forbidden(message)
 
     async def _found(self, access_token: str, id: GroupId) -> Json | None:
+        made = self.made.get(id)
+        if made is not None:
+            return made
         if not is_id(id):
             return None
         body = {"filters": [{"groupIds": {"ids": [id]}}]}

@@ -8,6 +8,7 @@ from generalbots_api.backends.oidc.http import NONSENSE
 from generalbots_api.backends.oidc.strict import Json
 from generalbots_api.backends.zitadel.calls import Services, at, instant, objects, text
 from generalbots_api.backends.zitadel.errors import Taken
+from generalbots_api.backends.zitadel.recent import Recent
 from generalbots_api.errors import BadGateway, Conflict, Forbidden, NotFound
 from generalbots_api.ids import UserId
 from generalbots_api.users.model import Profile, ProfileChange
@@ -21,30 +22,29 @@ LIST_AUTHORIZATIONS = "zitadel.authorization.v2.AuthorizationService/ListAuthori
 class ZitadelUsers:
     services: Services
     project_id: str
+    written: Recent[UserId, ProfileChange]
 
     async def profile(self, access_token: str, user_id: UserId) -> Profile:
-        return profile_of(await self._user(access_token, user_id), user_id)
+        """With what was written here lately: reads lag behind writes."""
+        profile = profile_of(await self._user(access_token, user_id), user_id)
+        written = self.written.get(user_id)
+        return profile if written is None else as_written(profile, written)
 
     async def is_active(self, access_token: str, user_id: UserId) -> bool:
         return text(await self._user(access_token, user_id), "state") == "USER_STATE_ACTIVE"
 
     async def change(self, access_token: str, user_id: UserId, change: ProfileChange) -> Profile:
-        """The profile as it is after the change: read before, since reads lag behind writes."""
+        """The profile as it is after the change: read before it, never after."""
         before = await self.profile(access_token, user_id)
         try:
-            await self.services.call(access_token, UPDATE_USER, update_of(user_id, change, before))
+            await self.services.call(access_token, UPDATE_USER, update_of(user_id, change))
         except Taken:
             raise Conflict("This email address is taken", field="email") from None
         except NotFound:  # Zitadel's way to say: no permission
             raise Forbidden("You may not change this profile") from None
-        is_new_email = change.email is not None and change.email != before.email
-        return replace(
-            before,
-            email=change.email if change.email is not None else before.email,
-            email_verified=before.email_verified and not is_new_email,
-            first_name=change.first_name if change.first_name is not None else before.first_name,
-            last_name=change.last_name if change.last_name is not None else before.last_name,
-        )
+        earlier = self.written.get(user_id)
+        self.written.put(user_id, change if earlier is None else together(earlier, change))
+        return as_written(before, change)
 
     async def roles(self, access_token: str, user_id: UserId) -> frozenset[str]:
         """Of active authorizations of our project only; filtered again, whatever the answer holds."""
@@ -67,17 +67,30 @@ class ZitadelUsers:
         return user
 
 
-def update_of(user_id: UserId, change: ProfileChange, before: Profile) -> Json:
-    """The partial update; a new address is sent a code, and both names go together, as Zitadel wants them."""
+def update_of(user_id: UserId, change: ProfileChange) -> Json:
+    """The partial update: what does not change is left out. A new address is sent a code."""
     human: Json = {}
-    if change.first_name is not None or change.last_name is not None:
-        human["profile"] = {
-            "givenName": change.first_name if change.first_name is not None else before.first_name,
-            "familyName": change.last_name if change.last_name is not None else before.last_name,
-        }
+    names = {"givenName": change.first_name, "familyName": change.last_name}
+    profile = {field: name for field, name in names.items() if name is not None}
+    if profile:
+        human["profile"] = profile
     if change.email is not None:
         human["email"] = {"email": change.email, "sendCode": {}}
     return {"userId": user_id, "human": human}
+
+
+def together(earlier: ProfileChange, later: ProfileChange) -> ProfileChange:
+    return ProfileChange(**{field: getattr(one, field) for one in (earlier, later) for field in one.fields})
+
+
+def as_written(profile: Profile, change: ProfileChange) -> Profile:
+    """The display name does not follow the names by itself; an address that is new is not confirmed."""
+    is_new_email = change.email is not None and change.email != profile.email
+    return replace(
+        profile,
+        email_verified=profile.email_verified and not is_new_email,
+        **{field: getattr(change, field) for field in change.fields},
+    )
 
 
 def profile_of(user: Json, user_id: UserId) -> Profile:
