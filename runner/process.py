@@ -19,7 +19,8 @@ from runner.hosts import with_hosts_of_loopback
 from runner.keys import with_kept_key
 from runner.layers import SettingsError, Value
 from runner.listening import CannotBind, Listener, address_of
-from runner.server import ServerOptions, serve_until
+from runner.server import FRAME_SLACK, ServerOptions, serve_until
+from runner.serving.limits import Limits
 from runner.signals import told_once
 from runner.validating import plain_of, scheme_of, validated
 from runner.wiring import Service, build
@@ -80,7 +81,7 @@ def _app(service: Service, listener: Listener, plain: Mapping[str, Any]) -> ASGI
 def _options(service: Service, plain: Mapping[str, Any]) -> ServerOptions:
     return ServerOptions(
         graceful_timeout=plain["graceful_timeout"],
-        frame_max_bytes=service.gb.settings.frame_max_bytes,
+        limits=Limits(message_bytes=service.gb.settings.frame_max_bytes + FRAME_SLACK),
         root_path=plain["root_path"],
         certfile=plain["certfile"],
         keyfile=plain["keyfile"],

@@ -1,0 +1,249 @@
+"""One connection: reads as fast as it is handled, writes at once, and is looked at by one clock for all."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import ssl
+from typing import TYPE_CHECKING, Any, cast
+
+from runner.serving.http1 import Http1
+from runner.serving.http2 import Http2
+from runner.serving.inbox import Tasks
+from runner.serving.names import Closed, ConnectionState, H2ProtocolAssumedError, RawData, Updated, WireEvent
+from runner.serving.websocket import WebSocket
+
+if TYPE_CHECKING:
+    from runner.serving.server import Server
+
+log = logging.getLogger("runner")
+
+CLOSED = Closed()
+Address = tuple[str, int] | None
+
+
+class Connection(asyncio.Protocol):
+    """Takes the place of Hypercorn's `TCPServer`: no task for a timer, and its end waits for nobody."""
+
+    _transport: asyncio.Transport
+    _protocol: Http1 | Http2
+    _reading: asyncio.Task[None]
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._limits = server.limits
+        self._loop = asyncio.get_running_loop()
+        self._tasks = Tasks(self._loop, server.limits.queued)
+        self._received: list[bytes] = []
+        self._unread = 0
+        self._is_ended = False  # the client sends no more
+        self._is_lost = False
+        self._is_closing = False
+        self._more: asyncio.Future[None] | None = None
+        self._room: asyncio.Future[None] | None = None  # None: there is room for writes
+        self._is_idle = True
+        self._is_begun = False  # a request's head
+        self._due = self._loop.time() + self._limits.keep_alive
+        self._written = self._taken = 0  # bytes: by us, and by the client when last looked
+        self._taken_at = 0.0
+
+    # What the transport calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._server.connections.add(self)
+        tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+        self._is_tls = tls is not None
+        is_h2 = tls is not None and tls.selected_alpn_protocol() == "h2"
+        self._protocol = self._new(Http2 if is_h2 else Http1)
+        self._reading = self._loop.create_task(self._read())
+        self._reading.add_done_callback(self._read_all)
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_closing:
+            return  # nothing will come of it
+        if self._is_idle and not self._is_begun:
+            self._is_begun, self._due = True, self._loop.time() + self._limits.head
+        self._received.append(data)
+        self._unread += len(data)
+        if self._unread > self._limits.unread:
+            self._transport.pause_reading()
+        self._wake()
+
+    def eof_received(self) -> bool:
+        self._is_ended = True
+        if self._is_closing:
+            self._transport.close()
+        self._wake()
+        return not self._is_tls  # True keeps the other direction open
+
+    def pause_writing(self) -> None:
+        self._room = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        room, self._room = self._room, None
+        if room is not None and not room.done():
+            room.set_result(None)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._is_lost = self._is_ended = True
+        self.resume_writing()
+        self._reading.cancel()  # whatever it waits for: an app, a response before this request, or more data
+
+    # What the protocol calls
+
+    async def send(self, event: WireEvent) -> None:
+        if isinstance(event, RawData):
+            if self._is_lost or self._transport.is_closing():
+                return
+            self._transport.write(event.data)
+            self._written += len(event.data)
+            while self._room is not None:
+                await asyncio.shield(self._room)
+        elif isinstance(event, Updated):
+            self._update(event.idle)
+        elif isinstance(event, Closed):
+            self.close()
+
+    def _update(self, is_idle: bool) -> None:
+        self._is_idle, self._is_begun = is_idle, False
+        if is_idle:
+            self._due = self._loop.time() + self._limits.keep_alive
+            if self._is_ended or (self._server.is_letting_go):
+                self.close()
+
+    # Its life
+
+    def _new(self, kind: type[Http1] | type[Http2]) -> Http1 | Http2:
+        server, transport = self._server, self._transport
+        return kind(
+            self._limits,
+            server.app,
+            server.config,
+            server.context,
+            self._tasks,
+            ConnectionState({}),
+            self._is_tls,
+            address(transport.get_extra_info("peername")),
+            address(transport.get_extra_info("sockname")),
+            self.send,
+        )
+
+    def _wake(self) -> None:
+        if self._more is not None and not self._more.done():
+            self._more.set_result(None)
+
+    async def _read(self) -> None:
+        try:
+            await self._protocol.initiate()
+            while data := await self._next():
+                await self._handle(data)
+            await self._protocol.half_closed()
+        except Exception:
+            log.exception("connection.failed")
+            self._transport.abort()
+
+    async def _next(self) -> bytes:
+        """What has come; nothing when the client sends no more."""
+        while not self._received:
+            if self._is_ended:
+                return b""
+            self._more = self._loop.create_future()
+            await self._more
+            self._more = None
+        data = self._received[0] if len(self._received) == 1 else b"".join(self._received)
+        self._received.clear()
+        if self._unread > self._limits.unread:
+            self._transport.resume_reading()
+        self._unread = 0
+        return data
+
+    async def _handle(self, data: bytes) -> None:
+        try:
+            await self._protocol.handle(RawData(data))
+        except H2ProtocolAssumedError as error:  # HTTP/2 without TLS
+            self._protocol = self._new(Http2)
+            await self._protocol.initiate()
+            if error.data:
+                await self._protocol.handle(RawData(error.data))
+
+    def _read_all(self, reading: asyncio.Task[None]) -> None:
+        if not self._loop.is_closed():
+            self._finishing = self._loop.create_task(self._finish())
+
+    async def _finish(self) -> None:
+        """Tell the apps if the client is gone, and wait until they are done."""
+        try:
+            if self._is_lost:
+                await self._protocol.handle(CLOSED)
+            await self._tasks.finished()
+            await self._protocol.handle(CLOSED)
+        except Exception:
+            log.exception("connection.failed")
+        finally:
+            self._transport.close()
+            self._server.connections.discard(self)
+            self._server.notice()
+
+    def close(self) -> None:
+        """Close after what waits has been sent.
+
+        The client is told first and has a moment to take notice: the answer to a
+        body that was not read would be lost in a reset.
+        """
+        if self._is_closing or self._is_lost:
+            return
+        self._is_closing, self._due = True, self._loop.time() + self._limits.linger
+        self._taken_at = self._loop.time()
+        if self._is_ended or self._is_tls or self._protocol.is_upgraded or not self._transport.can_write_eof():
+            self._transport.close()
+            return
+        self._transport.resume_reading()
+        self._transport.write_eof()
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+    def let_go(self) -> None:
+        """Close it if no request is under way."""
+        if self._is_idle and not self._is_begun:
+            self.close()
+
+    def restart(self) -> None:
+        """Tell what is still open of WebSockets to come back elsewhere."""
+        for stream in self._protocol.streams_open:
+            if isinstance(stream, WebSocket) and stream.is_open:
+                self._tasks.spawn(stream.end, 1012, "The service is restarting")
+
+    def check(self, now: float) -> None:
+        """See whether the client is late with anything. Called every `Limits.sweep`."""
+        if self._is_stuck(now):
+            self._transport.abort()
+        elif self._is_closing:
+            if now >= self._due and not self._transport.get_write_buffer_size():
+                self._transport.abort()
+        elif self._is_idle:
+            if now >= self._due:
+                self._tasks.spawn(self._late)
+        else:
+            for stream in self._protocol.streams_open:
+                stream.check(now)
+
+    def _is_stuck(self, now: float) -> bool:
+        waiting = self._transport.get_write_buffer_size()
+        taken = self._written - waiting
+        if not waiting or taken > self._taken:
+            self._taken, self._taken_at = taken, now
+        return now - self._taken_at >= self._limits.write
+
+    async def _late(self) -> None:
+        self._due = math.inf
+        if self._is_begun and isinstance(self._protocol, Http1):
+            await self._protocol.refuse(408)
+        self.close()
+
+
+def address(name: Any) -> Address:
+    """None for a Unix socket."""
+    return (name[0], name[1]) if isinstance(name, tuple) else None

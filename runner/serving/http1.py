@@ -1,0 +1,194 @@
+"""HTTP/1.1 on one connection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import h11
+
+from runner.serving.exchange import Exchange
+from runner.serving.limits import Limits
+from runner.serving.names import (
+    STREAM_ID,
+    Body,
+    Closed,
+    Data,
+    EndBody,
+    H2ProtocolAssumedError,
+    H11Protocol,
+    H11WSConnection,
+    RawData,
+    Request,
+    Response,
+    StreamClosed,
+    StreamEvent,
+    Updated,
+)
+from runner.serving.websocket import WebSocket
+
+BUSY, FREE, CLOSED, GONE = Updated(idle=False), Updated(idle=True), Closed(), StreamClosed(stream_id=STREAM_ID)
+LAST = (b"connection", b"close")
+
+
+class Http1(H11Protocol):
+    """Hypercorn's protocol; a response of one piece is one write, and nobody waits for a client that is gone."""
+
+    def __init__(self, limits: Limits, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._limits = limits
+        self._head = b""  # of a response whose body has not begun
+
+    @property
+    def is_upgraded(self) -> bool:
+        return isinstance(self.connection, H11WSConnection)
+
+    @property
+    def streams_open(self) -> list[Exchange | WebSocket]:
+        return [] if self.stream is None else [self.stream]  # type: ignore[list-item] # made below
+
+    async def half_closed(self) -> None:
+        """The client sends no more: it may still read the answer to what it has sent."""
+        if isinstance(self.stream, Exchange) and self.stream.is_complete:
+            await self.stream.tell_disconnect()
+        else:
+            await self.handle(CLOSED)
+
+    async def stream_send(self, event: StreamEvent) -> None:
+        kind = type(event)
+        if isinstance(event, Response):
+            self._head += self._bytes(self._response(event))
+            if event.status_code < 200:
+                await self._write(b"")
+        elif kind is Body:
+            await self._write(self._bytes(h11.Data(data=event.data)))  # type: ignore[attr-defined] # of a Body
+        elif kind is EndBody:
+            await self._write(self._bytes(h11.EndOfMessage()))
+        elif kind is Data:
+            await self.send(RawData(data=event.data))  # type: ignore[attr-defined] # of a Data
+        elif kind is StreamClosed:
+            await self._maybe_recycle()
+
+    def _response(self, event: Response) -> h11.Response | h11.InformationalResponse:
+        if event.status_code < 200:
+            return h11.InformationalResponse(headers=event.headers, status_code=event.status_code)
+        is_last = self.context.terminated.is_set() or self.keep_alive_requests >= self.config.keep_alive_max_requests
+        headers = [*event.headers, LAST] if is_last else event.headers
+        return h11.Response(headers=headers, status_code=event.status_code)
+
+    def _bytes(self, event: Any) -> bytes:
+        """What goes on the wire: nothing if either side has broken the protocol already."""
+        connection = self.connection
+        if connection.our_state is h11.ERROR:
+            return b""
+        try:
+            return connection.send(event) or b""
+        except h11.LocalProtocolError:
+            if connection.their_state is h11.ERROR:
+                return b""
+            raise
+
+    async def _write(self, data: bytes) -> None:
+        data, self._head = self._head + data, b""
+        if data:
+            await self.send(RawData(data=data))
+
+    async def _handle_events(self) -> None:
+        while True:
+            connection = self.connection
+            if connection.they_are_waiting_for_100_continue:
+                await self._write(self._bytes(h11.InformationalResponse(status_code=100, headers=[])))
+            try:
+                event = connection.next_event()
+            except h11.RemoteProtocolError as error:
+                if connection.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
+                    await self.refuse(error.error_status_hint)
+                await self.send(CLOSED)
+                return
+            if event is h11.NEED_DATA or isinstance(event, h11.ConnectionClosed):
+                return
+            if event is h11.PAUSED:
+                await self.can_read.clear()
+                await self.can_read.wait()
+            elif isinstance(event, h11.Request):
+                await self.send(BUSY)
+                await self._begin(event)
+            elif self.stream is None:
+                return
+            else:
+                await self._hand_over(event)
+
+    async def _hand_over(self, event: Any) -> None:
+        if self.stream is None:
+            return
+        if isinstance(event, h11.Data):
+            await self.stream.handle(Body(stream_id=STREAM_ID, data=event.data))
+        elif isinstance(event, h11.EndOfMessage):
+            await self.stream.handle(EndBody(stream_id=STREAM_ID))
+        elif isinstance(event, Data):
+            await self.stream.handle(event)
+
+    async def refuse(self, status: int) -> None:
+        """Answer what is no request."""
+        headers = [(b"content-length", b"0"), LAST]
+        head = self._bytes(h11.Response(status_code=status, headers=headers))
+        await self._write(head + self._bytes(h11.EndOfMessage()))
+
+    async def _begin(self, request: h11.Request) -> None:
+        if request.method == b"PRI" and request.target == b"*" and request.http_version == b"2.0":
+            raise H2ProtocolAssumedError(b"PRI * HTTP/2.0\r\n\r\n" + self.connection.trailing_data[0])
+        kind = WebSocket if is_websocket(request) else Exchange
+        self.stream = kind(
+            self._limits,
+            self.app,
+            self.config,
+            self.context,
+            self.task_group,
+            self.ssl,
+            self.client,
+            self.server,
+            self.stream_send,
+            STREAM_ID,
+        )
+        if kind is WebSocket:
+            self.connection = H11WSConnection(self.connection)  # type: ignore[arg-type] # of HTTP until now
+        self.keep_alive_requests += 1
+        await self.stream.handle(
+            Request(
+                stream_id=STREAM_ID,
+                headers=list(request.headers),
+                http_version=request.http_version.decode(),
+                method=request.method.decode("ascii").upper(),
+                raw_path=request.target,
+                state=self.connection_state,
+            )
+        )
+
+    async def _maybe_recycle(self) -> None:
+        await self._write(b"")
+        await self._close_stream()
+        connection = self.connection
+        is_done = connection.our_state is h11.DONE and connection.their_state is h11.DONE
+        if is_done and not self.context.terminated.is_set():
+            connection.start_next_cycle()
+            await self.can_read.set()
+            await self.send(FREE)
+        else:
+            await self.can_read.set()
+            await self.send(CLOSED)
+
+    async def _close_stream(self) -> None:
+        stream, self.stream = self.stream, None
+        if stream is not None:
+            await stream.handle(GONE)
+
+
+def is_websocket(request: h11.Request) -> bool:
+    upgrade = connection = b""
+    for name, value in request.headers:
+        if name == b"upgrade":
+            upgrade = value
+        elif name == b"connection":
+            connection = value
+    if upgrade.strip().lower() != b"websocket" or request.method != b"GET":
+        return False
+    return any(token.strip() == b"upgrade" for token in connection.lower().split(b","))
