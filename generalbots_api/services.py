@@ -105,7 +105,8 @@ class Services:
         )
         self.grants = GrantKeeper(storage.logins, renewals, self.vault, self.clock, self.endings.over)
         max_age = timedelta(seconds=settings.standing_max_age)
-        self.standings = Standings(directory, storage.logins, self.grants, self.endings, max_age)
+        background = self.lifespan.background
+        self.standings = Standings(directory, storage.logins, self.grants, self.endings, max_age, background)
         self.login_sessions = LoginSessions(
             storage.logins, self.standings, self.clock, self.idle_timeout, settings.session_cache
         )

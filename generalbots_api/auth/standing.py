@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+import anyio
+
 from generalbots_api.auth.endings import Endings
 from generalbots_api.auth.grants import GrantKeeper
 from generalbots_api.auth.model import Login
@@ -17,9 +19,22 @@ from generalbots_api.errors import BadGateway, Unauthorized, Unavailable
 from generalbots_api.ids import LoginId
 from generalbots_api.locks import KeyedLocks
 
+PATIENCE = 1.0  # seconds that a request waits for the Directory's answer, before it goes on with what is known
 RETRY_AFTER = timedelta(seconds=5)
+LOST_AFTER = timedelta(minutes=2)  # no answer comes that late: the service was stopped and started meanwhile
 MOST_FAILURES = 10_000
+Background = Callable[[Callable[[], Awaitable[None]]], None]
+"""Runs a job after the request, until it ends or the service stops."""
 T = TypeVar("T")
+
+
+@dataclass(slots=True, eq=False)
+class Question:
+    """A question that is under way, whoever waits for its answer."""
+
+    asked_at: datetime
+    answered: anyio.Event = field(default_factory=anyio.Event)
+    is_over: bool = False  # the login is
 
 
 @dataclass(slots=True)
@@ -31,6 +46,9 @@ class Standings:
     grants: GrantKeeper
     endings: Endings
     max_age: timedelta
+    background: Background
+    patience: float = PATIENCE
+    _questions: dict[LoginId, Question] = field(default_factory=dict)
     _failed_at: dict[LoginId, datetime] = field(default_factory=dict)
     _locks: KeyedLocks = field(default_factory=KeyedLocks)
 
@@ -38,20 +56,40 @@ class Standings:
         return now_unix - asked_unix >= self.max_age.total_seconds()
 
     async def renewed(self, id: LoginId, now: datetime) -> Login | None:
-        """The login with what the Directory says now, or as it was if it does not answer; None: ended.
+        """The login with what the Directory says now, or as it was if it does not answer soon; None: ended.
 
-        While it is down it is asked again after 5 s, not at every request.
+        While it is down it is asked again after 5 s, not at every request. One
+        that hangs is waited for behind the scenes.
         """
         failed_at = self._failed_at.get(id)
         if failed_at is not None and now - failed_at < RETRY_AFTER:
             return await self.logins.get(id)
-        try:
-            return await self.confirmed(id, now, self.max_age)
-        except Unauthorized:
-            return None
-        except (Unavailable, BadGateway):
+        question = self._questions.get(id)
+        if question is None or now - question.asked_at > LOST_AFTER:
+            question = self._put(id, now)
+        with anyio.move_on_after(self.patience):
+            await question.answered.wait()
+        if not question.answered.is_set():
             self._note_failure(id, now)
-            return await self.logins.get(id)
+        return None if question.is_over else await self.logins.get(id)
+
+    def _put(self, id: LoginId, now: datetime) -> Question:
+        question = self._questions[id] = Question(now)
+
+        async def ask() -> None:
+            try:
+                await self.confirmed(id, now, self.max_age)
+            except Unauthorized:
+                question.is_over = True
+            except (Unavailable, BadGateway):
+                self._note_failure(id, now)
+            finally:
+                if self._questions.get(id) is question:
+                    del self._questions[id]
+                question.answered.set()
+
+        self.background(ask)
+        return question
 
     def _note_failure(self, id: LoginId, now: datetime) -> None:
         if len(self._failed_at) >= MOST_FAILURES:
