@@ -2,8 +2,9 @@
 
 from generalbots_api.app import GeneralBots
 from generalbots_api.bots.echo import EchoBot
-from generalbots_api.bots.model import BotAccess, BotInfo, BotStatus, Piece, Suggestions
+from generalbots_api.bots.model import BotAccess, BotInfo, BotRecord, BotStatus, Piece, Suggestions
 from generalbots_api.bots.ports import Bot, BotCatalog, ChecksHealth, Greets, Opening, Turn, TurnMessage
+from generalbots_api.bots.stored import StoredBots
 from generalbots_api.caller import Caller
 from generalbots_api.clock import Clock, SystemClock
 from generalbots_api.settings import Settings
@@ -15,6 +16,7 @@ __all__ = [
     "BotAccess",
     "BotCatalog",
     "BotInfo",
+    "BotRecord",
     "BotStatus",
     "Caller",
     "ChecksHealth",
@@ -26,6 +28,7 @@ __all__ = [
     "Piece",
     "Settings",
     "Storage",
+    "StoredBots",
     "Suggestions",
     "SystemClock",
     "Turn",

@@ -6,22 +6,32 @@ import base64
 import importlib
 import json
 import re
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx2
 import pytest
 from httpx2.websockets import ASGIWebSocketTransport, AsyncWebSocketClient, AsyncWebSocketSession
 
 from tests.support.hosts import browser, chat, served, with_state
-from tests.support.process import ROOT
+from tests.support.process import END_TIMEOUT, ROOT
 from tests.support.promises import check_error
 from tests.support.service import first_key, log_in, session_token
 
 pytestmark = pytest.mark.anyio
 ORIGIN = "http://127.0.0.1:8000"
 NAMES = sorted(path.stem for path in (ROOT / "examples").glob("*.py") if path.stem not in ("__init__", "directory"))
+
+
+@pytest.fixture(autouse=True)
+def _directory_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where an example may leave its files."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
 
 def fresh(name: str) -> Any:
@@ -140,6 +150,37 @@ async def test_the_notebook_is_for_its_group_only() -> None:
         await log_in(client, "bob")
         assert (await client.get("/api/bots")).json()["bots"] == []
         check_error(await client.post("/api/session/create", json={"bot_id": "notebook"}), 403, "FORBIDDEN")
+
+
+async def test_a_stored_bot_appears_changes_and_disappears_without_a_restart() -> None:
+    async with example("stored_bots") as (module, client):
+        await log_in(client, "alice")
+        await command("put", "desk", "Desk", "Off and on again?")
+        assert await names_until(client, ["Desk", "Echo"]) == ["Desk", "Echo"]
+        session = (await client.post("/api/session/create", json={"bot_id": "desk"})).json()["session_id"]
+        async with socket(module.app, {"Authorization": f"Bearer {session_token(client)}"}) as chatting:
+            assert (await ask(chatting, session, "Help"))["content"] == "Off and on again?"
+        await command("put", "desk", "Help desk", "On and off again?")
+        assert await names_until(client, ["Echo", "Help desk"]) == ["Echo", "Help desk"]
+        async with socket(module.app, {"Authorization": f"Bearer {session_token(client)}"}) as chatting:
+            assert (await ask(chatting, session, "Help"))["content"] == "On and off again?"
+        await command("remove", "desk")
+        assert await names_until(client, ["Echo"]) == ["Echo"]
+
+
+async def command(*arguments: str) -> None:
+    """As in another terminal."""
+    await anyio.run_process([sys.executable, "-m", "examples.stored_bots", *arguments])
+
+
+async def names_until(client: httpx2.AsyncClient, wanted: list[str]) -> list[str]:
+    """The names of the bots, looked at until they are as wanted, which the service is to see within a second."""
+    names: list[str] = []
+    with anyio.move_on_after(END_TIMEOUT):
+        while names != wanted:
+            names = sorted(bot["name"] for bot in (await client.get("/api/bots")).json()["bots"])
+            await anyio.sleep(0.05)
+    return names
 
 
 def basic(text: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from urllib.parse import quote
@@ -29,6 +30,7 @@ from tests.support.promises import check_error
         ("two_instances", "/sales/api/session"),
         ("own_bot", "/api/session"),
         ("own_login", "/api/session"),
+        ("stored_bots", "/api/session"),
     ],
 )
 def test_an_example_is_served_by_a_real_server_and_ends(name: str, path: str, server: str) -> None:
@@ -52,10 +54,11 @@ def test_behind_a_proxy_that_strips_the_servers_root_path_is_in_the_redirect_uri
 def real_server(server: str, app: str, *options: str) -> Iterator[tuple[str, list[str]]]:
     """A server on a free port of 127.0.0.1: its address and what it says."""
     where = ["--port", "0"] if server == "uvicorn" else ["--bind", "127.0.0.1:0"]
+    directory = tempfile.TemporaryDirectory()  # where an example may leave its files
     process = subprocess.Popen(
         [sys.executable, "-m", server, app, *where, *options],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        cwd=directory.name,
+        env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -80,3 +83,4 @@ def real_server(server: str, app: str, *options: str) -> Iterator[tuple[str, lis
         process.kill()
         process.wait(END_TIMEOUT)
         process.stdout.close()
+        directory.cleanup()

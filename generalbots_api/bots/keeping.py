@@ -32,9 +32,17 @@ class Kept:
     def is_open(self) -> bool:
         return self._opened.done() and self._opened.result() is None
 
+    @property
+    def has_failed(self) -> bool:
+        return self._opened.done() and self._opened.result() is not None
+
+    async def settled(self) -> None:
+        """Wait until the bot is open, or cannot be opened."""
+        await asyncio.wait([self._opened])
+
     async def opened(self) -> None:
         """Wait until the bot is open. Raises what opening it raised."""
-        await asyncio.wait([self._opened])
+        await self.settled()
         error = self._opened.result()
         if error is not None:
             raise error
@@ -56,4 +64,5 @@ class Kept:
             if self._opened.done():
                 log.warning("bot.close_failed", extra={"bot_id": str(self.bot.info.id), "error": repr(error)})
             else:
+                log.error("bot.open_failed", extra={"bot_id": str(self.bot.info.id), "error": repr(error)})
                 self._opened.set_result(tamed(error))

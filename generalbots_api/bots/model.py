@@ -52,6 +52,10 @@ class BotRecord:
     status: BotStatus = BotStatus.ONLINE  # what an operator has set
     updated_at: datetime
 
+    @property
+    def info(self) -> BotInfo:
+        return BotInfo(self.id, self.name, self.description, self.access)
+
 
 @dataclass(frozen=True, slots=True)
 class Suggestions:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol, TypeVar, runtime_checkable
 
@@ -102,6 +103,22 @@ class ChecksHealth(Protocol):
 
     async def health(self) -> BotStatus:
         """Look, within 2 s; to raise or to take longer means offline."""
+
+
+@runtime_checkable
+class Lends(Protocol):
+    """Stands for a bot that may be replaced at any time, and lends the one that is to run a turn."""
+
+    def lend(self) -> AbstractContextManager[Bot]:
+        """The bot as it is now; it is not closed before it is given back.
+
+        Raises:
+            BotGone: there is none any more, or none that works.
+        """
+
+
+class BotGone(RuntimeError):
+    """The bot was removed, or could not be made or opened, while the turn waited."""
 
 
 class BotCatalog(Protocol):

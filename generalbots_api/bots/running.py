@@ -6,11 +6,12 @@ import asyncio
 import inspect
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from generalbots_api.bots.model import Piece
 from generalbots_api.bots.outliving import GRACE, Gone, end, tamed
-from generalbots_api.bots.ports import About, Ask, Bot, Greets, Opening, Turn
+from generalbots_api.bots.ports import About, Ask, Bot, Greets, Lends, Opening, Turn
 from generalbots_api.bots.threads import BotThreads
 
 log = logging.getLogger("generalbots_api.bots")
@@ -35,16 +36,19 @@ class Running:
 
         Raises:
             TypeError: `reply` gives no pieces, or one that is neither text nor suggestions.
+            BotGone: it was removed while the turn waited.
             NoThread: every thread for bots is taken, and none came free in time.
             Gone: the bot cancelled or ended its own task.
             Exception: what the bot or `take` raised.
         """
-        await self._run(bot, bot.reply, turn, take)
+        with lent(bot) as real:
+            await self._run(real, real.reply, turn, take)
 
     async def greet(self, bot: Bot, opening: Opening, take: Take) -> None:
         """The same for what the bot says first; nothing if it does not greet."""
-        if isinstance(bot, Greets):
-            await self._run(bot, bot.greet, opening, take)
+        with lent(bot) as real:
+            if isinstance(real, Greets):
+                await self._run(real, real.greet, opening, take)
 
     async def _run(self, bot: Bot, ask: Ask[About], about: About, take: Take) -> None:
         run = _Run(self._pieces(bot, ask, about), take)
@@ -70,6 +74,11 @@ class Running:
         if not isinstance(pieces, AsyncIterator):
             raise TypeError(f"bot {bot.info.id} gives no pieces: write `yield` in it")
         return pieces
+
+
+def lent(bot: Bot) -> AbstractContextManager[Bot]:
+    """The bot itself, or the one that it stands for now."""
+    return bot.lend() if isinstance(bot, Lends) else nullcontext(bot)
 
 
 def runs_in_thread(bot: Bot, ask: Ask[About]) -> bool:

@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import ASGIApp
 
-from generalbots_api import BotAccess, BotInfo, EchoBot, GeneralBots, Settings
+from generalbots_api import BotAccess, BotCatalog, BotInfo, EchoBot, GeneralBots, Settings
 from generalbots_api.backends.dev_directory import DevDirectory
 from generalbots_api.backends.memory import MemoryStorage
 from generalbots_api.backends.zitadel import ZitadelDirectory
@@ -83,7 +83,7 @@ class Service:
 async def running_service(
     *,
     settings: dict[str, Any] | None = None,
-    bots: Sequence[Any] | None = None,
+    bots: Sequence[Any] | BotCatalog | None = None,
     storage: Storage | None = None,
     clock: ManualClock | None = None,
     dev: DevDirectory | None = None,
