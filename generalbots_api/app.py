@@ -7,7 +7,6 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from importlib import import_module
 from typing import Any
 
-import anyio
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from generalbots_api.bots.listing import BotList
@@ -19,7 +18,7 @@ from generalbots_api.doors import Doors
 from generalbots_api.limits.ports import Limiter
 from generalbots_api.services import Parts, Services
 from generalbots_api.settings import Settings
-from generalbots_api.storage import Storage
+from generalbots_api.storage import CarriesNews, Storage
 from generalbots_api.upkeep import Upkeep
 from generalbots_api.version import __version__
 from generalbots_api.web.endpoint import RouteTable
@@ -61,7 +60,7 @@ class GeneralBots:
             directory=directory,
             catalog=BotList(tuple(bots), settings.turn_grace) if isinstance(bots, Sequence) else bots,
             limiter=limiter or named(storage.default_limiter, max_keys=settings.limit_keys),
-            bus=bus or named(storage.default_bus),
+            bus=bus or bus_of(storage),
             authenticate=authenticate,
             clock=clock or SystemClock(),
             lifespan=self._lifespan,
@@ -128,16 +127,12 @@ class GeneralBots:
         """An ASGI app that answers below `prefix` itself and leaves the rest to `app`, whatever it is."""
         return with_prefix(self, app, prefix, self.lifespan)
 
-    async def drain(self, grace: float = 5) -> None:
+    async def drain(self) -> None:
         """Stop taking work: `/ready` answers 503, sockets are told to come back elsewhere and closed (1012).
 
-        Returns when they are gone and the running replies are stored, after
-        `grace` seconds at most; what is running then is stored as interrupted
-        when the lifespan ends.
+        Returns when they are gone, after 5 s at most.
         """
-        with anyio.move_on_after(grace):
-            await self._services.sockets.drain()
-            await self._services.turns.idle()
+        await self._services.sockets.drain()
 
     @asynccontextmanager
     async def _open_all(self) -> AsyncIterator[None]:
@@ -164,6 +159,14 @@ def check_directory(settings: Settings, directory: Directory | None, authenticat
         raise ValueError("directory: the development directory must not be used in production")
     if not directory.issuer.startswith("https://"):
         raise ValueError("directory: the issuer must be https in production")
+
+
+def bus_of(storage: Storage) -> Bus:
+    """The storage's own, or the one that it names."""
+    if isinstance(storage, CarriesNews):
+        return storage.new_bus()
+    bus: Bus = named(storage.default_bus)
+    return bus
 
 
 def named(path: str, **options: Any) -> Any:

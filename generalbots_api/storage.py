@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from generalbots_api.auth.ports import LoginStore, PendingLoginStore, RevocationStore, SeenTokenStore
 from generalbots_api.bots.ports import BotRecordStore
+from generalbots_api.bus import Bus
 from generalbots_api.conversations.ports import ConversationLog
 from generalbots_api.leases import LeaseStore
 from generalbots_api.sessions.ports import BotSessionStore
@@ -53,3 +54,11 @@ class Storage(Protocol):
     async def __aenter__(self) -> Self: ...
 
     async def __aexit__(self, *exc_info: object) -> None: ...
+
+
+@runtime_checkable
+class CarriesNews(Protocol):
+    """A storage that many nodes share, and that can carry news between them."""
+
+    def new_bus(self) -> Bus:
+        """The bus to use unless one is given, in place of `default_bus`; not opened yet."""

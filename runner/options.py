@@ -13,7 +13,7 @@ from generalbots_api.settings import Settings
 from runner.help import HELP
 
 ENV_PREFIX = "GB_"
-_PASSWORD = re.compile(r"(?<=://)[^/@\s]*@")  # of a URL like redis://user:password@host
+_PASSWORD = re.compile(r"(?<=://)[^/@\s]*(?=@)|(?<=password=)[^&\s]+")  # redis://user:password@host, ?password=
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,14 +50,18 @@ def text(value: Any) -> str:
 
 def masked(text: str) -> str:
     """The text, without the passwords of URLs in it."""
-    return _PASSWORD.sub("***@", text)
+    return _PASSWORD.sub("***", text)
 
 
 OWN = (
     Option(name="bind", default="127.0.0.1:8080", help="HOST:PORT, unix:PATH or fd://N"),
-    Option(name="storage", default="sqlite:///generalbots.db", help="memory:// or sqlite:///PATH"),
+    Option(
+        name="storage",
+        default="sqlite:///generalbots.db",
+        help="memory://, sqlite:///PATH or postgresql://HOST/DATABASE",
+    ),
     Option(name="limiter", help="memory:// (default: as the storage)"),
-    Option(name="bus", help="memory:// (default: as the storage)"),
+    Option(name="bus", help="memory:// or postgresql://HOST/DATABASE (default: as the storage)"),
     Option(name="directory", default="dev", choices=("dev", "oidc", "zitadel"), help="the Directory Service"),
     Option(name="issuer", help="issuer of the Directory, as it names itself"),
     Option(name="client_id", help="this application's id at the Directory"),

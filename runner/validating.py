@@ -16,7 +16,8 @@ from runner.options import masked
 
 MEMORY = "memory://"
 SQLITE = "sqlite:///"
-SCHEMES = {"storage": (MEMORY, SQLITE), "limiter": (MEMORY,), "bus": (MEMORY,)}
+POSTGRES = "postgresql://"
+SCHEMES = {"storage": (MEMORY, SQLITE, POSTGRES), "limiter": (MEMORY,), "bus": (MEMORY, POSTGRES)}
 
 
 def validated(values: Mapping[str, Value]) -> Settings:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from generalbots_api import GeneralBots, Settings
+from generalbots_api.bus import Bus
 from generalbots_api.directory import Directory
 from generalbots_api.storage import Storage
 from generalbots_api.web.paths import route_path
 from runner.hosts import LOOPBACK
 from runner.layers import SettingsError, Value
 from runner.loading import bots_of
-from runner.validating import MEMORY, SQLITE, plain_of
+from runner.validating import MEMORY, POSTGRES, SQLITE, plain_of
 
 if TYPE_CHECKING:
     from generalbots_api.backends.dev_directory import DevDirectory
@@ -49,7 +52,7 @@ def build(values: Mapping[str, Value], settings: Settings, origin: str) -> Servi
         storage = _storage(plain["storage"])
         dev = _dev_directory(plain, settings, origin) if plain["directory"] == "dev" else None
         directory = _directory_in_process(dev) if dev else _directory(plain)
-        gb = GeneralBots(settings, storage=storage, directory=directory, bots=bots)
+        gb = GeneralBots(settings, storage=storage, directory=directory, bots=bots, bus=_bus(plain["bus"]))
     except ValueError as error:
         raise SettingsError(str(error)) from None
     return Service(
@@ -67,9 +70,34 @@ def _storage(url: str) -> Storage:
         from generalbots_api.backends.memory import MemoryStorage  # noqa: PLC0415 - only what is chosen
 
         return MemoryStorage()
+    if url.startswith(POSTGRES):
+        storage: Storage = _postgres("storage").PostgresStorage(url)
+        return storage
     from generalbots_api.backends.sqlite import SqliteStorage  # noqa: PLC0415
 
     return SqliteStorage(url.removeprefix(SQLITE))
+
+
+def _bus(url: str | None) -> Bus | None:
+    """None: the storage's own."""
+    if url is None:
+        return None
+    if url.startswith(POSTGRES):
+        bus: Bus = _postgres("bus").PostgresBus(url)
+        return bus
+    from generalbots_api.backends.memory import MemoryBus  # noqa: PLC0415 - only what is chosen
+
+    return MemoryBus()
+
+
+def _postgres(setting: str) -> ModuleType:
+    """Raises:
+    SettingsError: the driver is not installed.
+    """
+    try:
+        return import_module("generalbots_api.backends.postgres")
+    except ModuleNotFoundError as error:
+        raise SettingsError(f"{setting}: {error.name} is missing; install generalbots-api[postgres]") from None
 
 
 def _directory(plain: Mapping[str, Any]) -> Directory:

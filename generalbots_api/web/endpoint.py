@@ -11,9 +11,8 @@ from starlette.routing import compile_path
 from generalbots_api.errors import ApiError
 from generalbots_api.web.reply import Reply
 from generalbots_api.web.request import ApiRequest
-from generalbots_api.web.streaming import Stream
 
-Handler = Callable[[ApiRequest], Awaitable[Reply | Stream]]
+Handler = Callable[[ApiRequest], Awaitable[Reply]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

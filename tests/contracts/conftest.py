@@ -2,30 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from generalbots_api.backends.memory import MemoryBus, MemoryLimiter, MemoryStorage
+from generalbots_api.backends.postgres import PostgresBus, PostgresStorage
 from generalbots_api.backends.sqlite import SqliteStorage
 from generalbots_api.bus import Bus
 from generalbots_api.limits.ports import Limiter
 from generalbots_api.storage import Storage
+from tests.support import postgres
 
 
-def new_storage(name: str, folder: Path) -> Storage:
+def new_storage(name: str, request: pytest.FixtureRequest) -> Storage:
     match name:
         case "memory":
             return MemoryStorage()
         case "sqlite":
+            folder: Path = request.getfixturevalue("tmp_path")
             return SqliteStorage(folder / "test.db")
+        case "postgres":
+            schema: str = request.getfixturevalue("postgres_schema")
+            postgres.empty(schema)
+            return PostgresStorage(postgres.DSN, schema=schema)
     raise ValueError(f"no backend is called {name}")
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-async def storage(request: pytest.FixtureRequest, anyio_backend: str, tmp_path: Path) -> AsyncIterator[Storage]:
-    async with new_storage(request.param, tmp_path) as storage:
+def new_bus(name: str, request: pytest.FixtureRequest) -> Bus:
+    match name:
+        case "memory":
+            return MemoryBus()
+        case "postgres":
+            return PostgresBus(postgres.DSN, channel=request.getfixturevalue("postgres_schema"))
+    raise ValueError(f"no bus is called {name}")
+
+
+@pytest.fixture(scope="session")
+def postgres_schema() -> Iterator[str]:
+    postgres.needs_server()
+    with postgres.new_schema() as schema:
+        yield schema
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+async def storage(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIterator[Storage]:
+    async with new_storage(request.param, request) as storage:
         yield storage
 
 
@@ -35,7 +58,7 @@ async def limiter(anyio_backend: str) -> AsyncIterator[Limiter]:
         yield limiter
 
 
-@pytest.fixture
-async def bus(anyio_backend: str) -> AsyncIterator[Bus]:
-    async with MemoryBus() as bus:
+@pytest.fixture(params=["memory", "postgres"])
+async def bus(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIterator[Bus]:
+    async with new_bus(request.param, request) as bus:
         yield bus

@@ -52,7 +52,7 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: str, **environment: 
         (("--storage", "sqlite:///"), "storage: sqlite:/// needs the path of a file"),
         (("--storage", "sqlite:///nowhere/x.db"), "storage: there is no folder nowhere"),
         (("--limiter", "redis://h"), "limiter: redis:// is not supported; use memory://"),
-        (("--bus", "postgresql://h"), "bus: postgresql:// is not supported; use memory://"),
+        (("--bus", "redis://h"), "bus: redis:// is not supported; use memory:// or postgresql://"),
         (("--root-path", "bots"), "root_path: must begin with /"),
         (("--certfile", "c.pem"), "certfile, keyfile: give both or none"),
         (("--certfile", "c.pem", "--keyfile", "k.pem"), "c.pem and k.pem cannot be used"),
@@ -99,7 +99,7 @@ def test_production_with_all_it_needs_is_fine(capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize(
     ("arguments", "file"),
     [
-        (("--storage", "postgresql://user:hush@host/db"), ""),
+        (("--storage", "mysql://user:hush@host/db"), ""),
         (("--client-secrt=hush",), ""),
         (("--client-secrt", "hush"), ""),
         ((), "client_secret = ['hush']"),

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from generalbots_api.auth.model import Login, Standing
-from generalbots_api.backends.rows.values import canonical, instant, micros
+from generalbots_api.backends.rows.values import canonical_json, instant, micros
 
 COLUMNS = (
     "id, token_hash, user_id, created_at, last_seen_at, ends_at, sealed_grant, standing, standing_at,"
@@ -19,7 +19,7 @@ _standing = msgspec.json.Decoder(Standing).decode
 
 
 def standing_text(standing: Standing) -> str:
-    return canonical(standing).decode()
+    return canonical_json(standing)
 
 
 def row_of(login: Login) -> tuple[Any, ...]:

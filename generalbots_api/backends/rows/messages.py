@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from generalbots_api.backends.rows.values import as_json, canonical, from_json, instant
+from generalbots_api.backends.rows.values import as_json, canonical_json, from_json, instant
 from generalbots_api.conversations.model import Added, Message, MessageStatus, NewMessage, Sender
 from generalbots_api.errors import Conflict
 from generalbots_api.ids import BotSessionId
@@ -78,6 +78,6 @@ def same(known: Message, again: NewMessage) -> Added:
     Raises:
         Conflict: its content or metadata is another one.
     """
-    if known.content != again.content or canonical(known.metadata) != canonical(again.metadata):
+    if known.content != again.content or canonical_json(known.metadata) != canonical_json(again.metadata):
         raise Conflict("This id was used for another message", reason="id_reused")
     return Added(message=known, duplicate=True)

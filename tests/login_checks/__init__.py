@@ -1,1 +1,0 @@
-"""What a login checks, sentence by sentence, through the door, with a provider that lies."""
