@@ -5,12 +5,15 @@ Needs the extra `client`.
 
 from generalbots_api.client.backoff import Backoff
 from generalbots_api.client.client import Client
+from generalbots_api.client.conversation import Conversation
 from generalbots_api.client.errors import (
     ApiError,
     BadAnswer,
     ClientError,
     Conflict,
     ConnectionFailed,
+    ConversationClosed,
+    ConversationOver,
     Forbidden,
     InvalidRequest,
     NotFound,
@@ -19,6 +22,17 @@ from generalbots_api.client.errors import (
     RateLimited,
     ServerError,
     Unauthorized,
+)
+from generalbots_api.client.events import (
+    ConnectionChanged,
+    Event,
+    Gap,
+    LoginExpiring,
+    NewMessage,
+    ReplyDelta,
+    ReplySnapshot,
+    ReplyStarted,
+    SessionUpdated,
 )
 from generalbots_api.client.messages import History, Message, Sent
 from generalbots_api.client.model import Operation, OperationResult, Rate
@@ -30,11 +44,19 @@ __all__ = [
     "Client",
     "ClientError",
     "Conflict",
+    "ConnectionChanged",
     "ConnectionFailed",
+    "Conversation",
+    "ConversationClosed",
+    "ConversationOver",
+    "Event",
     "Forbidden",
+    "Gap",
     "History",
     "InvalidRequest",
+    "LoginExpiring",
     "Message",
+    "NewMessage",
     "NotFound",
     "Operation",
     "OperationResult",
@@ -42,7 +64,11 @@ __all__ = [
     "Problem",
     "Rate",
     "RateLimited",
+    "ReplyDelta",
+    "ReplySnapshot",
+    "ReplyStarted",
     "Sent",
     "ServerError",
+    "SessionUpdated",
     "Unauthorized",
 ]

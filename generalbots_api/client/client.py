@@ -13,11 +13,15 @@ import httpx2
 
 from generalbots_api.client.account import AccountCalls
 from generalbots_api.client.backoff import Backoff
+from generalbots_api.client.conversation import Conversation
+from generalbots_api.client.driver import Driver
 from generalbots_api.client.groups import GroupCalls
+from generalbots_api.client.machine import new_machine
 from generalbots_api.client.model import Rate
 from generalbots_api.client.operations import OperationCalls
 from generalbots_api.client.origin import Origin
 from generalbots_api.client.requests import Requests
+from generalbots_api.client.sockets import Connect, connector
 from generalbots_api.client.talks import ConversationCalls
 from generalbots_api.client.tokens import LogIn, Tokens
 from generalbots_api.clock import Clock, SystemClock
@@ -28,7 +32,8 @@ class Client(AccountCalls, GroupCalls, ConversationCalls, OperationCalls):
 
     `token` is the session token; `log_in` is asked for one when there is none,
     and once for all when the one in use is refused. `http` is a client of your
-    own (proxies, certificates), which stays open; `timeout` is in seconds
+    own (proxies, certificates), which stays open; `connect` opens sockets in
+    the place of the package `websockets`; `timeout` is in seconds
     without a sign of life from the server. The token goes into the
     Authorization header, to this origin only; redirects are not followed.
 
@@ -49,9 +54,9 @@ class Client(AccountCalls, GroupCalls, ConversationCalls, OperationCalls):
         clock: Clock | None = None,
         random: Random | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        connect: Connect | None = None,
     ) -> None:
         self._own_http = http is None
-        self._tls = tls
         self._requests = Requests(
             http=http or httpx2.AsyncClient(verify=tls if tls is not None else True),
             origin=Origin(base_url),
@@ -62,11 +67,39 @@ class Client(AccountCalls, GroupCalls, ConversationCalls, OperationCalls):
             sleep=sleep,
             timeout=timeout,
         )
+        self._connect = connect or connector(clock=self._requests.clock, timeout=timeout, tls=tls)
 
     @property
     def rate(self) -> Rate | None:
         """The quota as the newest answer told it; None before the first."""
         return self._requests.rate
+
+    def conversation(
+        self,
+        session_id: str,
+        *,
+        after_seq: int | None = None,
+        epoch: str | None = None,
+        open_timeout: float = 30.0,
+        ack_timeout: float = 30.0,
+        max_events: int = 256,
+    ) -> Conversation:
+        """A live conversation, for `async with`; entering raises what makes it impossible.
+
+        `after_seq` is where to begin: None with what comes from now on, 0 with
+        the first message, another place (with its `epoch`) behind that one.
+        Times are in seconds; `max_events` wait for the reader at most.
+        """
+        machine = new_machine(
+            session_id,
+            after_seq=after_seq,
+            epoch=epoch,
+            renewable=self._requests.tokens.renewable,
+            ack_timeout=ack_timeout,
+            max_events=max_events,
+        )
+        driver = Driver(machine=machine, requests=self._requests, rest=self, connect=self._connect)
+        return Conversation(driver, open_timeout=open_timeout)
 
     async def close(self) -> None:
         await self._requests.tokens.close()

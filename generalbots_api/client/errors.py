@@ -19,6 +19,19 @@ class BadAnswer(ClientError):
     """An answer that makes no sense: not this API, or too big, or a redirect (which is never followed)."""
 
 
+class ConversationClosed(ClientError):
+    """The server closed the socket in a way that makes coming back useless. Source: chat-protocol, "Close codes"."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(f"closed by the server: {code} {reason}".rstrip())
+        self.code = code
+        self.reason = reason
+
+
+class ConversationOver(ClientError):
+    """The session has ended, or the conversation was left: nothing more can be sent."""
+
+
 class ApiError(ClientError):
     """The API's own error. Source: spec, "Error Handling".
 
