@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from importlib import import_module
 from typing import Any
 
+import anyio
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from generalbots_api.bots.listing import BotList
@@ -127,12 +128,16 @@ class GeneralBots:
         """An ASGI app that answers below `prefix` itself and leaves the rest to `app`, whatever it is."""
         return with_prefix(self, app, prefix, self.lifespan)
 
-    async def drain(self) -> None:
+    async def drain(self, grace: float = 5) -> None:
         """Stop taking work: `/ready` answers 503, sockets are told to come back elsewhere and closed (1012).
 
-        Returns when they are gone, after 5 s at most.
+        Returns when they are gone and the running replies are stored, after
+        `grace` seconds at most; what is running then is stored as interrupted
+        when the lifespan ends.
         """
-        await self._services.sockets.drain()
+        with anyio.move_on_after(grace):
+            await self._services.sockets.drain()
+            await self._services.turns.idle()
 
     @asynccontextmanager
     async def _open_all(self) -> AsyncIterator[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import get_args
 
 from generalbots_api.admin.routes import AdminRoutes
 from generalbots_api.admin.service import Admin
@@ -11,6 +12,7 @@ from generalbots_api.auth.routes import AuthRoutes
 from generalbots_api.auth.service import Limits, Logins
 from generalbots_api.bots.routes import BotRoutes
 from generalbots_api.console.routes import ConsoleRoutes
+from generalbots_api.conversations.events import Delta, MessageFrame, SessionUpdated, Snapshot, Started
 from generalbots_api.conversations.routes import ConversationRoutes
 from generalbots_api.groups.routes import GroupRoutes
 from generalbots_api.groups.service import Groups
@@ -18,11 +20,14 @@ from generalbots_api.health.routes import HealthRoutes
 from generalbots_api.oversight import AllProbes, Figures
 from generalbots_api.services import Services
 from generalbots_api.sessions.routes import SessionRoutes
+from generalbots_api.sse.routes import EventRoutes
+from generalbots_api.sse.service import EventStreams
 from generalbots_api.users.routes import OwnSessionRoutes, UserRoutes
 from generalbots_api.users.service import Users
+from generalbots_api.web.cursors import Cursors
 from generalbots_api.web.endpoint import Endpoint
 from generalbots_api.web.openapi import asyncapi_document, openapi_document
-from generalbots_api.ws.model import ClientFrame, ErrorFrame, MessageFrame
+from generalbots_api.ws.model import ClientFrame, ServerFrame
 from generalbots_api.ws.routes import ChatRoutes
 
 
@@ -34,7 +39,7 @@ class Doors:
 
     def mounts(self) -> dict[str, tuple[str, list[Endpoint]]]:
         own = self.services
-        sessions = SessionRoutes(own.bot_sessions, own.current_bots, own.logouts, own.cookies, own.clock)
+        sessions = SessionRoutes(own.chat.bot_sessions, own.chat.current_bots, own.logouts, own.cookies, own.clock)
         found = {
             "auth": ("/auth", self._auth_endpoints()),
             "sessions": ("/api/session", sessions.endpoints()),
@@ -42,12 +47,25 @@ class Doors:
             "bots": ("/api/bots", BotRoutes(own.bots).endpoints()),
             "groups": ("/api/groups", self._group_endpoints()),
             "admin": ("/api/admin", AdminRoutes(self._admin()).endpoints()),
-            "conversations": ("/api/conversations", ConversationRoutes(own.conversations).endpoints()),
+            "conversations": ("/api/conversations", self._conversation_endpoints()),
             "ws": ("/ws", self._chat().endpoints()),
         }
         documented = [endpoint for _, endpoints in found.values() for endpoint in endpoints]
         health = self._health(documented)
         return {**found, "health": ("", health), "console": ("", ConsoleRoutes(own.settings).endpoints())}
+
+    def _conversation_endpoints(self) -> list[Endpoint]:
+        own, settings = self.services, self.services.settings
+        streams = EventStreams(
+            own.conversations,
+            own.sockets,
+            settings.socket_queue_frames,
+            settings.socket_queue_bytes,
+            settings.write_timeout,
+        )
+        events = EventRoutes(streams)
+        routes = ConversationRoutes(own.conversations, own.chat.reading, Cursors(settings.keys), events.turn)
+        return [*routes.endpoints(), *events.endpoints()]
 
     def _chat(self) -> ChatRoutes:
         own = self.services
@@ -126,8 +144,8 @@ class Doors:
 
     def _asyncapi(self) -> bytes:
         return asyncapi_document(
-            [ClientFrame],
-            [MessageFrame, ErrorFrame],
+            list(get_args(ClientFrame)),
+            [MessageFrame, Started, Delta, Snapshot, SessionUpdated, *get_args(ServerFrame)],
             title="General Bots API: chat",
             version=self.services.parts.version,
             path="/ws",

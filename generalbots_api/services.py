@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,24 +19,17 @@ from generalbots_api.auth.renewals import Renewals
 from generalbots_api.auth.revocations import Revocations
 from generalbots_api.auth.standing import CallsAsCaller, Standings
 from generalbots_api.bots.ports import BotCatalog
-from generalbots_api.bots.running import Running
 from generalbots_api.bots.service import Bots
-from generalbots_api.bots.threads import BotThreads
 from generalbots_api.bus import Bus
 from generalbots_api.caller import Caller
+from generalbots_api.chat import Chat
 from generalbots_api.clock import Clock
-from generalbots_api.conversations.answering import Answering
-from generalbots_api.conversations.feed import Feed
-from generalbots_api.conversations.service import Conversations
-from generalbots_api.conversations.turns import Turns
 from generalbots_api.directory import Directory
 from generalbots_api.errors import BadGateway, Unavailable
 from generalbots_api.limits.model import Quota
 from generalbots_api.limits.ports import Limiter
 from generalbots_api.limits.service import RateLimits
 from generalbots_api.news import Newsroom
-from generalbots_api.sessions.current import CurrentBots
-from generalbots_api.sessions.service import BotSessions
 from generalbots_api.settings import Settings
 from generalbots_api.storage import Storage
 from generalbots_api.web.address import Addresses
@@ -49,6 +43,7 @@ from generalbots_api.web.origin import OriginPolicy
 from generalbots_api.web.rate_headers import RateHeaders
 from generalbots_api.web.request import Reading
 from generalbots_api.web.sockets import SocketEntry
+from generalbots_api.ws.model import Rate
 from generalbots_api.ws.service import Sockets
 
 
@@ -139,32 +134,17 @@ class Services:
         await self._revoke_later(login)
 
     def _build_conversations(self) -> None:
-        settings, storage = self.settings, self.storage
-        self.bot_sessions = BotSessions(
-            storage.bot_sessions,
-            self.bots,
-            self.clock,
-            timedelta(seconds=settings.bot_session_lifetime),
-            settings.bot_sessions_per_user,
-            self.newsroom.bot_session_changed,
+        self.chat = Chat(
+            self.settings,
+            storage=self.storage,
+            bus=self.bus,
+            clock=self.clock,
+            bots=self.bots,
+            newsroom=self.newsroom,
+            meter=self.meter,
+            background=self.lifespan.background,
         )
-        self.current_bots = CurrentBots(storage.bot_sessions, settings.session_cache)
-        self.feed = Feed(self.bus)
-        running = Running(settings.turn_grace, BotThreads(settings.bot_threads))
-        answering = Answering(
-            storage.log, self.feed, self.clock, settings.turn_timeout, settings.reply_max_chars, running
-        )
-        self.turns = Turns(answering.answer, self.lifespan.background, settings.queued_messages)
-        self.conversations = Conversations(
-            self.bot_sessions,
-            self.bots,
-            storage.log,
-            self.feed,
-            self.turns,
-            self.clock,
-            settings.message_max_chars,
-            self.meter.count_message,
-        )
+        self.conversations, self.turns = self.chat.conversations, self.chat.turns
 
     def _build_entry(self, authenticate: Authenticate | None) -> None:
         settings = self.settings
@@ -209,16 +189,17 @@ class Services:
         self.login_sessions.remember(login, self.clock.unix())
         return caller_of(login, self.idle_timeout)
 
-    async def spend(self, caller: Caller) -> None:
-        """Count one message of a socket against the caller's quota.
+    async def spend(self, caller: Caller) -> Rate:
+        """Count one message of a socket against the caller's quota, and say what is left of it.
 
         Raises:
             RateLimited: it is used up.
         """
         now = self.clock.unix()
-        _, decision = await self.rates.take_of(caller, now)
+        quota, decision = await self.rates.take_of(caller, now)
         if not decision.allowed:
             raise too_many(decision, now)
+        return Rate(quota.limit, decision.remaining, math.ceil(decision.resets_unix))
 
     async def check_ready(self) -> None:
         """Raises:

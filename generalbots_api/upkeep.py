@@ -28,20 +28,23 @@ class Upkeep:
     async def running(self) -> AsyncIterator[None]:
         """What works in the background while the backends are open."""
         self.services.sockets.is_draining = False
-        leave = Readers(self.services.login_sessions, self.services.current_bots, self.services.sockets).subscribe(
-            self.services.bus
-        )
-        await self.services.conversations.recover()
+        services, chat = self.services, self.services.chat
+        readers = Readers(services.login_sessions, chat.current_bots, services.sockets)
+        leaves = [readers.subscribe(services.bus), chat.control.subscribe(chat.turns)]
+        await chat.nodes.begin()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self.services.sockets.watch)
             tasks.start_soon(self.services.sockets.watch_logins)
             tasks.start_soon(self.services.lag.watch)
+            tasks.start_soon(chat.nodes.watch)
             tasks.start_soon(self._prune)
             if self.services.revocations is not None:
                 tasks.start_soon(self.services.revocations.work)
             yield
             tasks.cancel_scope.cancel()
-        leave()
+        for leave in leaves:
+            leave()
+        await chat.nodes.leave()
 
     async def _prune(self) -> None:
         """Remove what has expired, every minute."""

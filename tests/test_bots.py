@@ -216,7 +216,7 @@ async def test_too_many_waiting_messages_are_a_conflict() -> None:
                     await socket.send_text(json.dumps(frame))
                 answer = json.loads(await socket.receive_text())
             assert len(await history(client, session)) == 2
-    assert (answer["error"]["code"], answer["error"]["details"]) == ("CONFLICT", {"reason": "busy"})
+    assert (answer["error"]["code"], answer["error"]["details"]) == ("CONFLICT", {"reason": "busy", "retryable": True})
 
 
 async def test_a_send_that_is_repeated_is_stored_once_and_answered_again() -> None:

@@ -70,7 +70,8 @@ async def test_asyncapi_describes_the_socket() -> None:
         document = (await client.get("/asyncapi.json")).json()
     assert document["asyncapi"] == "3.0.0"
     assert document["channels"]["chat"]["address"] == "/ws"
-    assert set(document["channels"]["chat"]["messages"]) == {"ClientFrame", "MessageFrame", "ErrorFrame"}
+    messages = set(document["channels"]["chat"]["messages"])
+    assert {"SendFrame", "SubscribeFrame", "CancelFrame", "HelloFrame", "AckFrame", "MessageFrame"} <= messages
 
 
 def test_a_host_without_any_login_is_refused_and_with_its_own_is_not() -> None:

@@ -1,60 +1,164 @@
-"""Who listens to which conversation, on this node."""
+"""Carries what happens in conversations to whoever listens, on this node and on all others."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import msgspec
 
 from generalbots_api.bus import Bus
+from generalbots_api.conversations.events import Delta, Event, Happening, Snapshot, Started, Stored
 from generalbots_api.conversations.model import Message
-from generalbots_api.ids import BotSessionId
+from generalbots_api.errors import Unavailable
+from generalbots_api.ids import BotId, BotSessionId, MessageId, new_id
 
-MessageListener = Callable[[Message], None]
-"""Called on the event loop with each stored message; returns at once and never raises."""
+log = logging.getLogger("generalbots_api.conversations")
 
+Listener = Callable[[Event], None]
+"""Called on the event loop with each event; returns at once and never raises."""
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="stored"):
+    message: Message
+
+
+_News = Started | Delta | Snapshot | Told
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Message).decode
+_decode: Callable[[bytes], _News] = msgspec.json.Decoder(_News).decode
+
+
+@dataclass(slots=True)
+class LiveReply:
+    """A reply that is being written, as far as this node knows it."""
+
+    session_id: BotSessionId
+    reply_id: MessageId
+    in_reply_to: MessageId | None
+    bot_id: BotId | None  # None: only its snapshot is known
+    is_ours: bool  # written on this node
+    index: int = -1  # of the last piece
+    pieces: list[str] = field(default_factory=list)
+
+    def news(self) -> Started | Snapshot:
+        """What tells somebody who has heard nothing of it."""
+        if self.index >= 0 or self.bot_id is None:
+            return self.snapshot()
+        return Started(
+            session_id=self.session_id, reply_id=self.reply_id, in_reply_to=self.in_reply_to, bot_id=self.bot_id
+        )
+
+    def snapshot(self) -> Snapshot:
+        return Snapshot(
+            session_id=self.session_id, reply_id=self.reply_id, index=self.index, content="".join(self.pieces)
+        )
 
 
 @dataclass(slots=True)
 class _Audience:
     leave: Callable[[], None]
-    listeners: list[MessageListener]
+    listeners: list[Listener]
 
 
 @dataclass(slots=True)
 class Feed:
-    """Carries stored messages from whoever stored them to every listener, decoded once a node."""
+    """Each event reaches the listeners of this node at once, and those of others by the bus.
+
+    What comes by the bus may be lost: listeners notice a hole in `seq` and
+    read the log; after a hole in the pieces of a reply the rest of them is
+    left out, and its final message has the full text.
+    """
 
     bus: Bus
+    _node: bytes = field(default_factory=lambda: new_id().encode())
     _audiences: dict[BotSessionId, _Audience] = field(default_factory=dict)
+    _live: dict[BotSessionId, LiveReply] = field(default_factory=dict)
 
-    async def tell(self, message: Message) -> None:
-        await self.bus.publish(topic_of(message.session_id), _encode(message))
+    def live(self, session_id: BotSessionId) -> LiveReply | None:
+        """The reply that is being written there, if this node knows of one."""
+        return self._live.get(session_id)
 
-    def listen(self, session_id: BotSessionId, listener: MessageListener) -> Callable[[], None]:
-        """Hear each message from now on; the answer ends it, and may be called twice."""
+    def tell(self, what: Happening, session_id: BotSessionId, origin: object | None = None) -> Awaitable[None]:
+        """Tell the listeners of this node now, and return what tells the others."""
+        if self._note(what, is_ours=True):
+            self._deliver(session_id, Event(what=what, origin=origin))
+        news = Told(message=what.message) if isinstance(what, Stored) else what
+        return self._publish(session_id, news)
+
+    def listen(self, session_id: BotSessionId, listener: Listener) -> Callable[[], None]:
+        """Hear each event from now on; the answer ends it, and may be called twice."""
         audience = self._audiences.get(session_id)
         if audience is None:
             leave = self.bus.subscribe(topic_of(session_id), lambda payload: self._hear(session_id, payload))
             audience = self._audiences[session_id] = _Audience(leave, [])
         audience.listeners.append(listener)
+        return lambda: self._stop(session_id, listener)
 
-        def stop() -> None:
-            self._stop(session_id, listener)
+    async def repeat(self, snapshot: Snapshot) -> None:
+        """Tell the other nodes how far a reply of ours is."""
+        await self._publish(snapshot.session_id, snapshot)
 
-        return stop
+    async def publish(self, topic: str, payload: bytes) -> None:
+        """Publish on the bus, or do without: what must not be missed is in the log."""
+        try:
+            await self.bus.publish(topic, payload)
+        except Unavailable as error:
+            log.warning("feed.not_published", extra={"reason": error.message})
+
+    async def _publish(self, session_id: BotSessionId, news: _News) -> None:
+        await self.publish(topic_of(session_id), self._node + b" " + _encode(news))
 
     def _hear(self, session_id: BotSessionId, payload: bytes) -> None:
+        """News of the bus; what this node published itself was delivered before."""
+        node, _, news = payload.partition(b" ")
+        if node == self._node:
+            return
+        heard = _decode(news)
+        what = Stored(message=heard.message) if isinstance(heard, Told) else heard
+        if self._note(what, is_ours=False):
+            self._deliver(session_id, Event(what=what))
+
+    def _deliver(self, session_id: BotSessionId, event: Event) -> None:
         audience = self._audiences.get(session_id)
         if audience is not None:
-            message = _decode(payload)
             for listener in tuple(audience.listeners):
-                listener(message)
+                listener(event)
 
-    def _stop(self, session_id: BotSessionId, listener: MessageListener) -> None:
+    def _note(self, what: Happening, *, is_ours: bool) -> bool:
+        """Keep what is known of running replies up to date; whether the event makes sense after what came before."""
+        match what:
+            case Stored(message=message):
+                live = self._live.get(message.session_id)
+                if live is not None and live.reply_id == message.message_id:
+                    del self._live[message.session_id]
+                return True
+            case Started():
+                reply = LiveReply(what.session_id, what.reply_id, what.in_reply_to, what.bot_id, is_ours)
+                self._live[what.session_id] = reply
+                return True
+            case Delta():
+                return self._add_piece(what)
+        return self._take_snapshot(what)
+
+    def _add_piece(self, delta: Delta) -> bool:
+        live = self._live.get(delta.session_id)
+        if live is None or live.reply_id != delta.reply_id or delta.index - delta.merged != live.index:
+            return False
+        live.pieces.append(delta.content)
+        live.index = delta.index
+        return True
+
+    def _take_snapshot(self, snapshot: Snapshot) -> bool:
+        live = self._live.get(snapshot.session_id)
+        if live is not None and live.reply_id == snapshot.reply_id and live.index >= snapshot.index:
+            return False
+        self._live[snapshot.session_id] = LiveReply(
+            snapshot.session_id, snapshot.reply_id, None, None, False, snapshot.index, [snapshot.content]
+        )
+        return True
+
+    def _stop(self, session_id: BotSessionId, listener: Listener) -> None:
         audience = self._audiences.get(session_id)
         if audience is None or listener not in audience.listeners:
             return
@@ -62,6 +166,9 @@ class Feed:
         if not audience.listeners:
             audience.leave()
             del self._audiences[session_id]
+            live = self._live.get(session_id)
+            if live is not None and not live.is_ours:
+                del self._live[session_id]
 
 
 def topic_of(session_id: BotSessionId) -> str:

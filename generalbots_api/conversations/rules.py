@@ -9,6 +9,7 @@ import msgspec
 
 from generalbots_api.errors import InvalidRequest
 
+MAX_SEQ = 2**53
 MAX_METADATA_BYTES = 16_384
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 

@@ -1,36 +1,49 @@
-"""Conversations: sending, and reading the log. Every door comes through here."""
+"""Conversations: sending, stopping, ending. Every door comes through here."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
+import anyio
+
+from generalbots_api.bots.ports import Greets
 from generalbots_api.bots.service import Bots
 from generalbots_api.caller import Caller
 from generalbots_api.clock import Clock
-from generalbots_api.conversations.answering import failure, reply_id_of
+from generalbots_api.conversations.control import Control
+from generalbots_api.conversations.events import Stored
 from generalbots_api.conversations.feed import Feed
-from generalbots_api.conversations.model import Added, Message, MessageStatus, NewMessage, NewReply, Page
+from generalbots_api.conversations.following import Follower, Sink, Spawn
+from generalbots_api.conversations.model import GREETING, Added, NewMessage
 from generalbots_api.conversations.ports import ConversationLog
-from generalbots_api.conversations.rules import check_message
+from generalbots_api.conversations.rules import MAX_SEQ, check_message
 from generalbots_api.conversations.turns import Job, Turns
+from generalbots_api.errors import ApiError
 from generalbots_api.ids import BotId, BotSessionId, MessageId, new_id
 from generalbots_api.locks import KeyedLocks
+from generalbots_api.sessions.model import BotSession
 from generalbots_api.sessions.service import BotSessions
 
-RECOVER_AT_ONCE = 500
+STOP_TIMEOUT = 5.0  # seconds that a cancellation is waited for
+
+IfBusy = Literal["queue", "interrupt", "reject"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sending:
-    """What a client sends, whatever the door."""
+    """What a client sends, whatever the door. `id` makes the send safe to repeat."""
 
     session_id: BotSessionId
     content: str
-    id: str | None = None  # makes the send safe to repeat
+    id: str | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
+    if_busy: IfBusy = "queue"
+
+
+def unheard(added: Added) -> None:
+    """For a door that needs no word between the commit and the first piece of the reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +55,27 @@ class Conversations:
     log: ConversationLog
     feed: Feed
     turns: Turns
+    control: Control
     clock: Clock
+    node: str
     max_chars: int
+    queue: int  # messages that may wait behind the running reply
     count_message: Callable[[], None]
     _order: KeyedLocks = field(default_factory=KeyedLocks)
 
-    async def send(self, caller: Caller, sending: Sending, request_id: str) -> Added:
+    async def send(
+        self,
+        caller: Caller,
+        sending: Sending,
+        request_id: str,
+        *,
+        origin: object | None = None,
+        on_stored: Callable[[Added], None] = unheard,
+    ) -> Added:
         """Store a message and have the bot answer it; it is durable when this returns.
+
+        `on_stored` is called with the same before anything of the reply is
+        told. `origin` marks the event for listeners that are told so already.
 
         Raises:
             InvalidRequest: content, id or metadata out of bounds.
@@ -59,24 +86,85 @@ class Conversations:
         check_message(sending.content, sending.id, sending.metadata, self.max_chars)
         session = await self.sessions.active(caller, sending.session_id)
         bot = await self.bots.permitted(caller, session.bot_id)
-        self.turns.reserve(session.id)
-        is_started = False
-        try:
-            async with self._order.hold(session.id):  # turns run in the order of `seq`
-                added = await self._add(caller, sending)
-                if not added.duplicate:
-                    self.turns.start(Job(added.message, bot, caller, request_id))
-                    is_started = True
-        finally:
-            if not is_started:
-                self.turns.release(session.id)
-        if not added.duplicate:
-            self.count_message()
-            await self.feed.tell(added.message)
+        if sending.if_busy == "interrupt" and not await self._is_repeated(sending):
+            await self.stop(session.id)
+        most_waiting = 0 if sending.if_busy == "reject" else self.queue
+        async with self._order.hold(session.id):  # turns run in the order of `seq`
+            message = self._new_message(caller, sending)
+            added = await self.log.add_message(message, most_waiting, self.clock.now())
+            on_stored(added)
+            if added.duplicate:
+                return added
+            telling = self.feed.tell(Stored(message=added.message), session.id, origin)
+            job = Job(session.id, reply_id_of(added), added.message, bot, caller, request_id)
+            job.is_behind_others = added.behind > self.turns.count(session.id)
+            self.turns.start(job)
+        self.count_message()
+        await telling
         return added
 
-    async def _add(self, caller: Caller, sending: Sending) -> Added:
-        message = NewMessage(
+    async def start(self, caller: Caller, bot_id: BotId, initial: str | None, request_id: str) -> BotSession:
+        """Open a session and send a first message in it, if there is one.
+
+        Raises:
+            InvalidRequest: the message is out of bounds; nothing is opened then.
+            NotFound, Forbidden, Unavailable: as for `BotSessions.open`.
+        """
+        if initial is not None:
+            check_message(initial, None, {}, self.max_chars)
+        session = await self.sessions.open(caller, bot_id)
+        if initial is not None:
+            await self.send(caller, Sending(session_id=session.id, content=initial), request_id)
+        return session
+
+    async def cancel(self, caller: Caller, session_id: BotSessionId, reply_id: MessageId | None = None) -> bool:
+        """Cancel a reply, or, with no id, the one that is running; False: there was none.
+
+        What there is of it is stored as cancelled when this returns.
+
+        Raises:
+            NotFound: no such session, or it has ended.
+            Forbidden: it is somebody else's.
+        """
+        session = await self.sessions.active(caller, session_id)
+        return await self.stop(session.id, reply_id)
+
+    async def stop(self, session_id: BotSessionId, reply_id: MessageId | None = None) -> bool:
+        jobs = self.turns.stop(session_id, reply_id)
+        if jobs:
+            with anyio.move_on_after(STOP_TIMEOUT):
+                for job in jobs:
+                    await job.done.wait()
+            return True
+        if await self.log.behind(session_id, MAX_SEQ) == 0:
+            return False
+        with anyio.move_on_after(STOP_TIMEOUT):
+            return await self.control.stop_elsewhere(session_id, reply_id)
+        return True  # it was asked for; the node that writes it is slow, or dead and about to be found out
+
+    async def greet(self, caller: Caller, session: BotSession) -> None:
+        """Have the bot speak first, if it is one that does, in a session that has just been opened."""
+        bot = await self.bots.permitted(caller, session.bot_id)
+        if isinstance(bot, Greets):
+            self.turns.start(Job(session.id, GREETING, None, bot, caller, request_id="greeting"))
+
+    async def close(self, session: BotSession, reason: str) -> None:
+        """Stop what is being answered in a session that has ended, and write its end into the log."""
+        jobs = self.turns.stop_all(session.id)
+        await self.control.stop_all_elsewhere(session.id)
+        with anyio.move_on_after(STOP_TIMEOUT):
+            for job in jobs:
+                await job.done.wait()
+        end = await self.log.add_end(session.id, reason, self.clock.now())
+        await self.feed.tell(Stored(message=end.message), session.id)
+
+    def follower(self, session_id: BotSessionId, sink: Sink, spawn: Spawn, origin: object) -> Follower:
+        """Somebody who follows the conversation; whether he may is for the door to have checked."""
+        return Follower(session_id, self.log, self.feed, self.control, sink, spawn, origin)
+
+    def _new_message(self, caller: Caller, sending: Sending) -> NewMessage:
+        return NewMessage(
+            node=self.node,
             message_id=MessageId(new_id()),
             reply_id=MessageId(new_id()),
             session_id=sending.session_id,
@@ -85,54 +173,15 @@ class Conversations:
             id=sending.id,
             metadata=sending.metadata,
         )
-        return await self.log.add_message(message, 1_000, self.clock.now())
 
-    async def history(
-        self,
-        caller: Caller,
-        session_id: BotSessionId,
-        limit: int,
-        *,
-        before: int | datetime | None = None,
-        after: int | datetime | None = None,
-    ) -> Page:
-        """A page of the log, in order of `seq`: the last one, or that before or after a `seq` or a time.
+    async def _is_repeated(self, sending: Sending) -> bool:
+        """Whether it is there already: its own reply must not be interrupted by its being sent again."""
+        if sending.id is None:
+            return False
+        return await self.log.by_client_id(sending.session_id, sending.id) is not None
 
-        Raises:
-            NotFound: there is no such session.
-            Forbidden: it is somebody else's.
-        """
-        session = await self.sessions.own(caller, session_id)
-        if after is not None:
-            return await self.log.after(session.id, await self._seq(session.id, after), limit)
-        if isinstance(before, datetime):
-            before = await self.log.seq_at(session.id, before) + 1
-        return await self.log.before(session.id, before, limit)
 
-    async def _seq(self, id: BotSessionId, place: int | datetime) -> int:
-        return place if isinstance(place, int) else await self.log.seq_at(id, place)
-
-    async def recover(self) -> int:
-        """Give every message that a crash left without a reply one that says so; at start, before any turn.
-
-        Only one node may do this, and only while no other runs turns.
-        """
-        count = 0
-        while lost := await self.log.lost(self.clock.now(), RECOVER_AT_ONCE):
-            for message in lost:
-                await self._interrupt(message)
-            count += len(lost)
-        return count
-
-    async def _interrupt(self, message: Message) -> None:
-        session = await self.sessions.store.get(message.session_id)
-        reply = NewReply(
-            message_id=reply_id_of(message),
-            session_id=message.session_id,
-            bot_id=session.bot_id if session else BotId(""),
-            in_reply_to=message.message_id,
-            content="",
-            status=MessageStatus.INTERRUPTED,
-            error=failure("The answer was cut off", "interrupted"),
-        )
-        await self.log.add_reply(reply, None, self.clock.now())
+def reply_id_of(added: Added) -> MessageId:
+    if added.message.reply_id is None:
+        raise ApiError("A message without a reply id cannot be answered")
+    return added.message.reply_id

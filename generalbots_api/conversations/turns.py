@@ -6,33 +6,44 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+import anyio
+
 from generalbots_api.bots.ports import Bot
 from generalbots_api.caller import Caller
 from generalbots_api.conversations.model import Message
-from generalbots_api.errors import Conflict
-from generalbots_api.ids import BotSessionId
+from generalbots_api.ids import BotSessionId, MessageId
 
 Background = Callable[[Callable[[], Awaitable[None]]], None]
 """Runs a job beside the request, until it ends or the service stops."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Job:
-    """One stored message that a bot is to answer."""
+    """A reply to be written: to one stored message, or, with none, a greeting. `stop` ends it early."""
 
-    message: Message
+    session_id: BotSessionId
+    reply_id: MessageId
+    message: Message | None
     bot: Bot
     caller: Caller
     request_id: str
+    is_behind_others: bool = False  # earlier messages of the session are another node's
+    is_stopped: bool = False
+    done: anyio.Event = field(default_factory=anyio.Event)  # its reply is stored
+    _scope: anyio.CancelScope | None = None
 
+    def stop(self) -> None:
+        """Cancel the reply, whether it is running, or waiting, or about to be stored."""
+        self.is_stopped = True
+        if self._scope is not None:
+            self._scope.cancel()
 
-@dataclass(slots=True)
-class _Line:
-    """The messages of one session that have no reply yet."""
-
-    places: int = 0  # taken, by messages that are running, waiting or about to be stored
-    waiting: deque[Job] = field(default_factory=deque)
-    is_running: bool = False
+    def scope(self) -> anyio.CancelScope:
+        """The scope that `stop` cancels, for the part that may be cancelled."""
+        self._scope = anyio.CancelScope()
+        if self.is_stopped:
+            self._scope.cancel()
+        return self._scope
 
 
 @dataclass(slots=True)
@@ -41,46 +52,59 @@ class Turns:
 
     answer: Callable[[Job], Awaitable[None]]
     background: Background
-    queue: int  # messages that may wait behind the running one
-    _lines: dict[BotSessionId, _Line] = field(default_factory=dict)
+    _lines: dict[BotSessionId, deque[Job]] = field(default_factory=dict)  # the running one first
+    _idle: anyio.Event | None = None
 
     @property
     def running(self) -> int:
-        return sum(line.is_running for line in self._lines.values())
+        return len(self._lines)
 
-    def reserve(self, session_id: BotSessionId) -> None:
-        """Take a place in the line.
-
-        Raises:
-            Conflict: the line is full; `details.reason` is "busy".
-        """
-        line = self._lines.setdefault(session_id, _Line())
-        if line.places > self.queue:
-            raise Conflict("The bot is still answering earlier messages", reason="busy")
-        line.places += 1
-
-    def release(self, session_id: BotSessionId) -> None:
-        """Give a place back that no job came for, or whose job is done."""
-        line = self._lines[session_id]
-        line.places -= 1
-        if line.places == 0:
-            del self._lines[session_id]
+    def count(self, session_id: BotSessionId) -> int:
+        """How many jobs of the session are running or waiting on this node."""
+        line = self._lines.get(session_id)
+        return len(line) if line is not None else 0
 
     def start(self, job: Job) -> None:
-        """Answer the message when its turn comes, in the place that was reserved."""
-        line = self._lines[job.message.session_id]
-        line.waiting.append(job)
-        if not line.is_running:
-            line.is_running = True
-            self.background(lambda: self._run(job.message.session_id, line))
+        """Do the job when its turn comes."""
+        line = self._lines.get(job.session_id)
+        if line is not None:
+            line.append(job)
+            return
+        self._lines[job.session_id] = line = deque([job])
+        self.background(lambda: self._run(job.session_id, line))
 
-    async def _run(self, session_id: BotSessionId, line: _Line) -> None:
+    def stop(self, session_id: BotSessionId, reply_id: MessageId | None = None) -> list[Job]:
+        """Cancel one reply, or, with no id, the running one; the jobs that this reached."""
+        line = self._lines.get(session_id, deque())
+        wanted = [job for job in line if job.reply_id == reply_id] if reply_id is not None else list(line)[:1]
+        for job in wanted:
+            job.stop()
+        return wanted
+
+    def stop_all(self, session_id: BotSessionId) -> list[Job]:
+        """Cancel the running reply of a session and those that wait."""
+        jobs = list(self._lines.get(session_id, ()))
+        for job in jobs:
+            job.stop()
+        return jobs
+
+    async def idle(self) -> None:
+        """Return when no reply is running."""
+        while self._lines:
+            self._idle = self._idle or anyio.Event()
+            await self._idle.wait()
+
+    async def _run(self, session_id: BotSessionId, line: deque[Job]) -> None:
         try:
-            while line.waiting:
-                job = line.waiting.popleft()
+            while line:
                 try:
-                    await self.answer(job)
+                    await self.answer(line[0])
                 finally:
-                    self.release(session_id)
+                    line.popleft().done.set()
         finally:
-            line.is_running = False
+            for job in line:  # the service stops: they stay unanswered, and are interrupted at the next start
+                job.done.set()
+            del self._lines[session_id]
+            if not self._lines and self._idle is not None:
+                self._idle.set()
+                self._idle = None

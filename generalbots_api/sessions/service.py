@@ -17,14 +17,15 @@ from generalbots_api.sessions.ports import BotSessionStore
 
 @dataclass(frozen=True, slots=True)
 class BotSessions:
-    """Opens, finds and ends bot sessions. Every end tells `on_change`, as every opening does."""
+    """Opens, finds and ends bot sessions. Every opening tells `on_open`, and every end `on_end`, with the reason."""
 
     store: BotSessionStore
     bots: Bots
     clock: Clock
     lifetime: timedelta
     per_user: int
-    on_change: Callable[[BotSession], Awaitable[None]]
+    on_open: Callable[[Caller, BotSession], Awaitable[None]]
+    on_end: Callable[[BotSession, str], Awaitable[None]]
 
     async def open(self, caller: Caller, bot_id: BotId) -> BotSession:
         """Open a session between the caller and a bot; past the bound the oldest one ends.
@@ -46,8 +47,9 @@ class BotSessions:
             expires_at=now + self.lifetime,
         )
         ended = await self.store.open(session, self.per_user)
-        for changed in (*ended, session):
-            await self.on_change(changed)
+        for oldest in ended:
+            await self.on_end(oldest, "deleted")
+        await self.on_open(caller, session)
         return session
 
     async def own(self, caller: Caller, id: BotSessionId) -> BotSession:
@@ -91,5 +93,5 @@ class BotSessions:
         ended = await self.store.end(id, self.clock.now())
         if ended is None:
             raise NotFound("This session has ended")
-        await self.on_change(ended)
+        await self.on_end(ended, "deleted")
         return ended

@@ -11,8 +11,9 @@ from starlette.routing import compile_path
 from generalbots_api.errors import ApiError
 from generalbots_api.web.reply import Reply
 from generalbots_api.web.request import ApiRequest
+from generalbots_api.web.streaming import Stream
 
-Handler = Callable[[ApiRequest], Awaitable[Reply]]
+Handler = Callable[[ApiRequest], Awaitable[Reply | Stream]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

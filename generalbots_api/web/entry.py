@@ -32,7 +32,8 @@ from generalbots_api.web.cors import Cors
 from generalbots_api.web.endpoint import Endpoint, Found
 from generalbots_api.web.errors import RawHeaders
 from generalbots_api.web.head import Head, read_head
-from generalbots_api.web.identity import Identification, Identified
+from generalbots_api.web.identified import Identified
+from generalbots_api.web.identity import Identification
 from generalbots_api.web.lifespan import Lifespan
 from generalbots_api.web.meter import Meter
 from generalbots_api.web.origin import SAFE_METHODS, OriginPolicy
@@ -40,6 +41,7 @@ from generalbots_api.web.paths import is_at, route_path
 from generalbots_api.web.rate_headers import RateHeaders
 from generalbots_api.web.reply import Reply, error_reply, rendered
 from generalbots_api.web.request import ApiRequest, Reading
+from generalbots_api.web.streaming import Stream, send_stream
 
 log = logging.getLogger("generalbots_api")
 
@@ -86,7 +88,7 @@ class Entry:
         try:
             if self.lifespan.open_on is not get_running_loop():
                 await self.lifespan.ready()
-            reply = await self._reply(visit, scope, receive, found)
+            reply: Reply | Stream = await self._reply(visit, scope, receive, found)
         except ApiError as error:
             reply = error_reply(error, visit.request_id)
             if reply.status >= 500:  # what is down is told in a line; a traceback would say no more
@@ -98,9 +100,19 @@ class Entry:
             log.exception("request.failed", extra={"request_id": visit.request_id})
             reply = error_reply(ApiError("Something went wrong here"), visit.request_id)
         self.meter.count(reply.status, (time.perf_counter() - started) * 1_000)
+        if isinstance(reply, Stream):
+            await self._stream(reply, visit, scope, receive, send)
+            return
         start, body = rendered(reply, visit.headers, is_head=scope["method"] == "HEAD")
         await send(start)
         await send(body)
+
+    async def _stream(self, stream: Stream, visit: Visit, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await send_stream(stream, visit.headers, receive, send, is_head=scope["method"] == "HEAD")
+        except Exception:  # the status is out: nothing can be told but by the end
+            log.exception("stream.failed", extra={"request_id": visit.request_id})
+            raise
 
     def visit(self, scope: Scope) -> Visit:
         """Read the head, and give the response the headers that do not depend on the answer."""
@@ -114,7 +126,7 @@ class Entry:
         scope["gb.request_id"] = request_id
         return Visit(request_id, head, self.clock.unix(), headers)
 
-    async def _reply(self, visit: Visit, scope: Scope, receive: Receive, found: Found | None) -> Reply:
+    async def _reply(self, visit: Visit, scope: Scope, receive: Receive, found: Found | None) -> Reply | Stream:
         method = scope["method"]
         if method == "OPTIONS" and self.cors is not None and visit.head.preflight_method is not None:
             return self.cors.preflight(visit.head)
@@ -133,7 +145,7 @@ class Entry:
             self._check_length(visit.head.content_length)
         if found.params:
             scope["path_params"] = {**scope.get("path_params", {}), **found.params}
-        reply: Reply = await endpoint.handler(ApiRequest(scope, receive, visit.head, caller, self.reading))
+        reply: Reply | Stream = await endpoint.handler(ApiRequest(scope, receive, visit.head, who, self.reading))
         return reply
 
     async def identify(self, visit: Visit, scope: Scope, endpoint: Endpoint | None) -> Identified:

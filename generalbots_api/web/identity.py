@@ -11,22 +11,14 @@ from starlette.types import Scope
 
 from generalbots_api.auth.identity import LoginSessions
 from generalbots_api.caller import Caller
-from generalbots_api.ids import TOKEN_LENGTH, TOKEN_PREFIX, TokenHash, hash_token
+from generalbots_api.ids import TOKEN_LENGTH, TOKEN_PREFIX, hash_token
 from generalbots_api.web.head import CookieReader, Head
+from generalbots_api.web.identified import Identified
 
 TOKEN_PREFIX_BYTES = TOKEN_PREFIX.encode()
 
 Authenticate = Callable[[HTTPConnection], Awaitable[Caller | None]]
 """The host's own login: the caller of a connection, or None. Called once for each request."""
-
-
-class Identified(msgspec.Struct, frozen=True, gc=False):
-    """What is known of the sender. `caller` None: no valid session."""
-
-    caller: Caller | None = None
-    token_hash: TokenHash | None = None
-    is_token_sent: bool = False
-    is_by_cookie: bool = False  # the browser sent it by itself, so it proves no intent
 
 
 class Credentials(msgspec.Struct, gc=False):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TypeVar
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 import msgspec
 from starlette.requests import ClientDisconnect, HTTPConnection
@@ -14,6 +14,7 @@ from generalbots_api.caller import Caller
 from generalbots_api.errors import InvalidRequest, PayloadTooLarge, Unauthorized, UnsupportedMediaType
 from generalbots_api.web.address import Addresses
 from generalbots_api.web.head import Head
+from generalbots_api.web.identified import Identified
 from generalbots_api.web.paths import route_path
 from generalbots_api.web.strict_json import decode, invalid
 
@@ -38,10 +39,11 @@ class ApiRequest(HTTPConnection):
     public endpoints see; `caller` is there for all others.
     """
 
-    def __init__(self, scope: Scope, receive: Receive, head: Head, caller: Caller | None, reading: Reading) -> None:
+    def __init__(self, scope: Scope, receive: Receive, head: Head, who: Identified, reading: Reading) -> None:
         self.scope = scope
         self.head = head
-        self.optional_caller = caller
+        self.optional_caller = who.caller
+        self.token_hash = who.token_hash  # None: no session token of ours was sent
         self._receive = receive
         self._reading = reading
 
@@ -65,6 +67,11 @@ class ApiRequest(HTTPConnection):
     def route_path(self) -> str:
         """The path below the mount's prefix."""
         return route_path(self.scope)
+
+    @property
+    def whole_path(self) -> str:
+        """The path as browsers see it, the prefix included, percent-encoded."""
+        return quote(str(self.scope.get("root_path", "")).rstrip("/") + self.route_path)
 
     def path_param(self, name: str) -> str:
         return str(self.scope["path_params"][name])
@@ -103,6 +110,16 @@ class ApiRequest(HTTPConnection):
         if self.media_type != "application/json":
             raise UnsupportedMediaType("The body must be application/json", accepted=["application/json"])
         return decode(await self.body(), type_)
+
+    async def optional_json(self, type_: type[T]) -> T:
+        """The body as a msgspec type all of whose fields have defaults; no body at all is an empty one.
+
+        Raises:
+            UnsupportedMediaType, PayloadTooLarge, InvalidRequest.
+        """
+        if self.head.content_type is None and not await self.body():
+            return decode(b"{}", type_)
+        return await self.json(type_)
 
     async def form(self) -> dict[str, list[str]]:
         """The fields of a URL-encoded form, in order."""

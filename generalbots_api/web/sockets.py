@@ -19,6 +19,7 @@ from generalbots_api.web.reply import NO_STORE, Reply, error_reply
 log = logging.getLogger("generalbots_api")
 
 DENIAL = "websocket.http.response"
+BEARER = "gb.bearer."
 CLOSE_REFUSED = 1008
 CLOSE_FAILED = 1011
 
@@ -36,10 +37,13 @@ class Opening:
     headers: RawHeaders
     is_accepted: bool = False
 
-    async def accept(self) -> None:
+    def offers(self, subprotocol: str) -> bool:
+        return subprotocol in self.scope.get("subprotocols", ())
+
+    async def accept(self, subprotocol: str | None = None) -> None:
         await self.receive()  # websocket.connect
         self.is_accepted = True
-        await self.send({"type": "websocket.accept", "headers": self.headers})
+        await self.send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": self.headers})
 
 
 SocketHandler = Callable[[Opening], Awaitable[None]]
@@ -74,6 +78,7 @@ class SocketEntry:
         self, scope: Scope, receive: Receive, send: Send, visit: Visit, found: Found | None
     ) -> tuple[SocketHandler, Opening]:
         endpoint = found.methods.get("WEBSOCKET") if found else None
+        take_offered_token(visit, scope)
         who = await self.entry.identify(visit, scope, endpoint)
         await self.entry.count(visit, scope, who.caller)
         if who.caller is None and (endpoint is not None or needs_session(scope, found)):
@@ -83,6 +88,19 @@ class SocketEntry:
         self.entry.origins.check_socket(visit.head, scope, by_cookie=who.is_by_cookie)
         opening = Opening(scope, receive, send, who.caller, who.token_hash, visit.request_id, visit.headers)
         return endpoint.handler, opening
+
+
+def take_offered_token(visit: Visit, scope: Scope) -> None:
+    """A browser cannot set Authorization: it offers its token as a subprotocol, which is never echoed.
+
+    Source: chat-protocol, "Opening".
+    """
+    if visit.head.authorization is not None:
+        return
+    for offered in scope.get("subprotocols", ()):
+        if offered.startswith(BEARER):
+            visit.head.authorization = b"Bearer " + offered.removeprefix(BEARER).encode("latin-1", "replace")
+            visit.head.authorizations += 1
 
 
 async def refuse(reply: Reply, common: RawHeaders, scope: Scope, receive: Receive, send: Send) -> None:

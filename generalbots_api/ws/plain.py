@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from generalbots_api.caller import Caller
-from generalbots_api.conversations.model import Message, Sender
+from generalbots_api.conversations.events import Event, Stored
+from generalbots_api.conversations.following import Follower, Place, Spawn
+from generalbots_api.conversations.model import Sender
 from generalbots_api.conversations.service import Conversations, Sending
 from generalbots_api.errors import InvalidRequest
 from generalbots_api.ids import BotSessionId
-from generalbots_api.ws.model import PONG, ClientFrame, reply_frame
+from generalbots_api.ws.model import PONG, ClientFrame, PingFrame, SendFrame, reply_frame
 from generalbots_api.ws.service import Socket
+from generalbots_api.ws.spending import Spend
 
-Spend = Callable[[Caller], Awaitable[None]]
-"""Counts one message against the caller's quota; raises RateLimited."""
+
+@dataclass(slots=True)
+class Replies:
+    """A sink that passes on whole replies of the bot, and nothing else."""
+
+    socket: Socket
+
+    def put(self, event: Event, /) -> None:
+        frame = plain_frame(event)
+        if frame is not None:
+            self.socket.outbox.put(frame)
+
+    async def put_patiently(self, event: Event, /) -> None:
+        frame = plain_frame(event)
+        if frame is not None:
+            await self.socket.outbox.put_patiently(frame)
 
 
 @dataclass(slots=True)
@@ -24,9 +39,13 @@ class PlainDialogue:
     conversations: Conversations
     spend: Spend
     socket: Socket
+    spawn: Spawn
     request_id: str
     default_session: BotSessionId | None  # of `?session_id=`
-    _leave: dict[BotSessionId, Callable[[], None]] = field(default_factory=dict)
+    _followers: dict[BotSessionId, Follower] = field(default_factory=dict)
+
+    def begin(self) -> None:
+        """Nothing is sent before the client has sent something."""
 
     async def hear(self, frame: ClientFrame) -> None:
         """Act on one frame. The reply of the bot comes by itself, later.
@@ -34,25 +53,25 @@ class PlainDialogue:
         Raises:
             ApiError: what `Conversations.send` raises, and InvalidRequest or RateLimited.
         """
-        if frame.type == "ping":
+        if isinstance(frame, PingFrame):
             self.socket.outbox.put(PONG)
-        elif frame.type == "message":
+        elif isinstance(frame, SendFrame):
             await self._send(frame)
         else:
-            raise InvalidRequest("There is no such type of frame", fields={"type": "must be message or ping"})
+            raise InvalidRequest(
+                "There is no such type of frame at this level", fields={"type": "must be message or ping"}
+            )
 
     def close(self) -> None:
-        for leave in self._leave.values():
-            leave()
+        for follower in self._followers.values():
+            follower.leave()
 
-    async def _send(self, frame: ClientFrame) -> None:
-        if frame.content is None:
-            raise InvalidRequest("The message is refused", fields={"content": "is missing"})
+    async def _send(self, frame: SendFrame) -> None:
         caller = self.socket.caller
         await self.spend(caller)
-        session_id = BotSessionId(frame.session_id) if frame.session_id else await self._only_session(caller)
+        session_id = BotSessionId(frame.session_id) if frame.session_id else await self._only_session()
         await self.conversations.sessions.active(caller, session_id)
-        self._join(session_id)  # before the send: the reply may be quick
+        await self._join(session_id)  # before the send: the reply may be quick
         sending = Sending(session_id=session_id, content=frame.content, id=frame.id, metadata=frame.metadata)
         added = await self.conversations.send(caller, sending, self.request_id)
         if added.duplicate and added.message.reply_id is not None:
@@ -60,11 +79,11 @@ class PlainDialogue:
             if reply is not None:
                 self.socket.outbox.put(reply_frame(reply))
 
-    async def _only_session(self, caller: Caller) -> BotSessionId:
+    async def _only_session(self) -> BotSessionId:
         """Source: chat-protocol, "Plain"."""
         if self.default_session is not None:
             return self.default_session
-        active = await self.conversations.sessions.active_of(caller)
+        active = await self.conversations.sessions.active_of(self.socket.caller)
         if len(active) != 1:
             raise InvalidRequest(
                 "Say which session the message is for",
@@ -72,11 +91,18 @@ class PlainDialogue:
             )
         return active[0].id
 
-    def _join(self, session_id: BotSessionId) -> None:
-        if session_id not in self._leave:
-            self._leave[session_id] = self.conversations.feed.listen(session_id, self._tell)
-            self.socket.sessions.add(session_id)
+    async def _join(self, session_id: BotSessionId) -> None:
+        if session_id in self._followers:
+            return
+        follower = self.conversations.follower(session_id, Replies(self.socket), self.spawn, self.socket)
+        self._followers[session_id] = follower
+        self.socket.sessions.add(session_id)
+        joined = await follower.join(Place())
+        follower.go(joined.head.seq)
 
-    def _tell(self, message: Message) -> None:
-        if message.sender is Sender.BOT:
-            self.socket.outbox.put(reply_frame(message))
+
+def plain_frame(event: Event) -> str | None:
+    what = event.what
+    if isinstance(what, Stored) and what.message.sender is Sender.BOT:
+        return reply_frame(what.message)
+    return None

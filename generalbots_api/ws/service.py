@@ -12,7 +12,7 @@ from generalbots_api.caller import Caller
 from generalbots_api.clock import Clock
 from generalbots_api.errors import Unavailable
 from generalbots_api.ids import BotSessionId, LoginId, TokenHash, UserId
-from generalbots_api.ws.model import CloseCode
+from generalbots_api.ws.model import PING, CloseCode, ExpiringFrame, encoded
 from generalbots_api.ws.outbox import Outbox
 
 log = logging.getLogger("generalbots_api.ws")
@@ -20,6 +20,11 @@ log = logging.getLogger("generalbots_api.ws")
 SWEEP_SECONDS = 0.5
 CONFIRM_SECONDS = 30.0
 DRAIN_TIMEOUT = 5.0  # seconds
+DRAIN_BATCH = 200  # sockets closed before a pause, so that they do not all come back at one instant
+DRAIN_PAUSE = 0.05  # seconds
+HEARTBEAT_SECONDS = 25.0
+PONG_SECONDS = 10.0
+EXPIRING_SECONDS = 60.0
 
 FindCaller = Callable[[TokenHash, float], Awaitable[Caller | None]]
 """The caller of a live login, by the hash of its token, at a Unix time."""
@@ -27,15 +32,23 @@ FindCaller = Callable[[TokenHash, float], Awaitable[Caller | None]]
 
 @dataclass(slots=True, eq=False)
 class Socket:
-    """One open socket."""
+    """One open socket, or one stream of server-sent events."""
 
     caller: Caller
     token_hash: TokenHash | None  # None: the host's own login
     outbox: Outbox
+    heard_unix: float = 0.0  # when the last frame came; 0: nothing is expected to come
+    is_stream: bool = False  # speaks `gb.v1`
     sessions: set[BotSessionId] = field(default_factory=set)  # the ones it takes part in
+    pinged_unix: float = 0.0  # when the ping went that nothing has come after; 0: none
+    is_told: bool = False  # that its login ends soon
 
     def close(self, code: CloseCode, reason: str) -> None:
         self.outbox.close(code, reason)
+
+    def hear(self, now_unix: float) -> None:
+        """A frame came: whoever sends it is there."""
+        self.heard_unix, self.pinged_unix = now_unix, 0.0
 
 
 @dataclass(slots=True)
@@ -88,15 +101,16 @@ class Sockets:
 
     def close_session(self, user_id: UserId, session_id: BotSessionId) -> None:
         for socket in self._by_user.get(user_id, ()):
-            if session_id in socket.sessions:
+            if session_id in socket.sessions and not socket.is_stream:  # a stream is told, and may follow others
                 socket.close(CloseCode.LOGIN_ENDED, "The session has ended")
 
     async def drain(self) -> None:
-        """Tell every socket to come back elsewhere, and wait (5 s at most) until they are gone."""
+        """Tell every socket to come back elsewhere, some at a time, and wait (5 s at most) until they are gone."""
         self.is_draining = True
-        for mine in self._by_user.values():
-            for socket in mine:
-                socket.close(CloseCode.RESTART, "The service is restarting")
+        for number, socket in enumerate(self._all(), 1):
+            socket.close(CloseCode.RESTART, "The service is restarting")
+            if number % DRAIN_BATCH == 0:
+                await anyio.sleep(DRAIN_PAUSE)
         if self._count:
             self._empty = anyio.Event()
             with anyio.move_on_after(DRAIN_TIMEOUT):
@@ -123,16 +137,47 @@ class Sockets:
         The Directory is asked as seldom as for any other call, so a user who was
         deactivated there does not listen for long.
         """
-        for socket in [one for mine in self._by_user.values() for one in mine]:
+        for socket in self._all():
             if socket.token_hash is not None and socket.outbox.close_code is None:
                 await self._look_again(socket, self.clock.unix())
 
     async def sweep(self) -> None:
+        """Look at every socket: whether its login ends, and whether its client is there."""
         now = self.clock.unix()
-        for socket in [one for mine in self._by_user.values() for one in mine]:
+        for socket in self._all():
+            if socket.outbox.close_code is not None:
+                continue
+            if socket.is_stream:
+                self._beat(socket, now)
             expires_at = socket.caller.expires_at
-            if expires_at is not None and now >= expires_at.timestamp():
+            if expires_at is None:
+                continue
+            left = expires_at.timestamp() - now
+            if left <= 0:
                 await self._look_again(socket, now)
+            elif left <= EXPIRING_SECONDS and socket.is_stream:
+                await self._tell_expiring(socket, now)
+
+    def _beat(self, socket: Socket, now: float) -> None:
+        """Ask a silent client whether it is there, and close it if it does not say so."""
+        if socket.pinged_unix:
+            if now - socket.pinged_unix >= PONG_SECONDS:
+                socket.close(CloseCode.NO_PONG, "The client has not answered a ping")
+        elif socket.heard_unix and now - socket.heard_unix >= HEARTBEAT_SECONDS:
+            socket.pinged_unix = now
+            socket.outbox.put(PING)
+
+    async def _tell_expiring(self, socket: Socket, now: float) -> None:
+        """Once, and not if another request has prolonged the login."""
+        await self._look_again(socket, now)
+        expires_at = socket.caller.expires_at
+        is_soon = expires_at is not None and expires_at.timestamp() - now <= EXPIRING_SECONDS
+        if expires_at is not None and is_soon and not socket.is_told:
+            socket.outbox.put(encoded(ExpiringFrame(expires_at=expires_at)))
+        socket.is_told = is_soon
+
+    def _all(self) -> list[Socket]:
+        return [socket for mine in self._by_user.values() for socket in mine]
 
     async def _look_again(self, socket: Socket, now: float) -> None:
         """Another request may have prolonged the login since."""

@@ -61,6 +61,18 @@ async def never_finishes_its_end(turn: Turn) -> AsyncIterator[Piece]:
         await anyio.sleep_forever()
 
 
+async def clings_to_its_end(turn: Turn) -> AsyncIterator[Piece]:
+    try:
+        await anyio.sleep_forever()
+        yield "never"
+    finally:
+        while True:
+            try:
+                await anyio.sleep_forever()
+            except asyncio.CancelledError:
+                continue
+
+
 async def cancels_itself(turn: Turn) -> AsyncIterator[Piece]:
     yield "so far"
     task = asyncio.current_task()
@@ -142,6 +154,7 @@ SHORT = {"reply_max_chars": 10_000, "turn_grace": 0.05}
     [
         (swallows_cancellation, QUICK, "timeout"),
         (speaks_on_after_cancellation, QUICK, "timeout"),
+        (clings_to_its_end, QUICK, "timeout"),
         (never_finishes_its_end, SHORT, "too_long"),
         (cancels_itself, {}, "failed"),
         (raises_cancelled, {}, "failed"),
@@ -187,7 +200,7 @@ async def test_a_bot_that_goes_on_after_its_end_is_told_of_once(caplog: pytest.L
     assert [vars(record)["task"] for record in told] == [f"turn of bot bad in {session}"]
 
 
-@pytest.mark.parametrize("reply", [swallows_cancellation, never_finishes_its_end, blocks_a_thread])
+@pytest.mark.parametrize("reply", [swallows_cancellation, clings_to_its_end, floods_from_a_thread, blocks_a_thread])
 async def test_a_reply_that_runs_does_not_hold_up_the_end_of_the_service(reply: Callable[[Turn], Any]) -> None:
     settings = {"turn_grace": 0.05, "reply_max_chars": 10**9}
     with anyio.fail_after(END_TIMEOUT):
@@ -217,7 +230,7 @@ async def main():
 anyio.run(main)
 print("ended")
 """
-FOR_EVER = ["swallows_cancellation", "speaks_on_after_cancellation", "blocks_a_thread"]
+FOR_EVER = ["swallows_cancellation", "clings_to_its_end", "speaks_on_after_cancellation", "blocks_a_thread"]
 
 
 @pytest.mark.server

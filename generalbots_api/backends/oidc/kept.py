@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Generic, Self, TypeVar
 
 import anyio
@@ -56,7 +56,8 @@ class Kept(Generic[T]):
 
     While it cannot be renewed the last good value serves, for `last_good_age`
     (None: for ever). With `behind` an old value serves while it is renewed;
-    without, callers wait for the new one.
+    without, callers wait for the new one. Ages go by the clock that is never
+    set back: a wrong time of day must not keep an old value alive.
     """
 
     fetch: Callable[[], Awaitable[T]]
@@ -66,8 +67,8 @@ class Kept(Generic[T]):
     behind: Behind | None = None
     error: ApiError | None = None  # of the last try; None: it went well
     _value: T | None = None
-    _good_at: datetime | None = None
-    _tried_at: datetime | None = None
+    _good_at: float | None = None
+    _tried_at: float | None = None
     _tries: int = 0
     _lock: anyio.Lock = field(default_factory=anyio.Lock)
 
@@ -113,9 +114,9 @@ class Kept(Generic[T]):
             log.warning("directory.not_renewed", extra={"reason": error.message})
         else:
             self._value, self.error = value, None
-            self._good_at = self.clock.now()
+            self._good_at = self.clock.monotonic()
         self._tries += 1
-        self._tried_at = self.clock.now()
+        self._tried_at = self.clock.monotonic()
 
     def _best(self) -> T:
         serves = self.last_good_age is None or _since(self._good_at, self.clock) < self.last_good_age
@@ -124,5 +125,5 @@ class Kept(Generic[T]):
         raise (self.error or ApiError("Nothing was fetched")).with_traceback(None)
 
 
-def _since(at: datetime | None, clock: Clock) -> timedelta:
-    return clock.now() - at if at is not None else timedelta.max
+def _since(at: float | None, clock: Clock) -> timedelta:
+    return timedelta(seconds=clock.monotonic() - at) if at is not None else timedelta.max

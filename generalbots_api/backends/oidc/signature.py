@@ -62,7 +62,10 @@ def verified(token: str, keys: list[Key], allowed: frozenset[str]) -> tuple[dict
         raise Refused("alg: not allowed")
     if "crit" in header or "b64" in header:
         raise Refused("crit: not understood")
-    for key in _candidates(keys, header.get("kid"), algorithm):
+    kid = header.get("kid")
+    if "kid" in header and not isinstance(kid, str):
+        raise Refused("kid: not a string")
+    for key in _candidates(keys, kid, algorithm):
         try:
             jws.deserialize_compact(token, key, registry=_REGISTRY)
         except (JoseError, ValueError):
@@ -83,7 +86,7 @@ def claims_of(token: str) -> Claims:
     return _json_part(parts[1])
 
 
-def _candidates(keys: list[Key], kid: object, algorithm: str) -> list[Key]:
+def _candidates(keys: list[Key], kid: str | None, algorithm: str) -> list[Key]:
     """The key of that id; without an id those of a fitting kind, ten at most."""
     kind = {"RS": "RSA", "PS": "RSA", "ES": "EC"}.get(algorithm[:2], "OKP")
     fitting = [key for key in keys if key.key_type == kind and key.get("alg", algorithm) == algorithm]

@@ -1,0 +1,117 @@
+"""What nodes ask of each other about replies: to stop one, and to tell how far one is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import anyio
+import msgspec
+
+from generalbots_api.bus import Bus
+from generalbots_api.conversations.events import Event, Snapshot, Stored
+from generalbots_api.conversations.feed import Feed
+from generalbots_api.conversations.model import Sender
+from generalbots_api.conversations.ports import ConversationLog
+from generalbots_api.conversations.rules import MAX_SEQ
+from generalbots_api.conversations.turns import Background, Job, Turns
+from generalbots_api.conversations.waiting import News
+from generalbots_api.ids import BotSessionId, MessageId
+
+STOP = "replies.stop"
+ASK = "replies.ask"
+ASK_TIMEOUT = 0.5  # seconds
+
+
+class StopNews(msgspec.Struct, frozen=True):
+    session_id: BotSessionId
+    reply_id: MessageId | None
+    is_all: bool
+
+
+class AskNews(msgspec.Struct, frozen=True):
+    session_id: BotSessionId
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    bus: Bus
+    feed: Feed
+    log: ConversationLog
+    background: Background
+    count: Callable[[BotSessionId], int]  # of the replies that this node has to write in a session
+
+    def subscribe(self, turns: Turns) -> Callable[[], None]:
+        """Do what other nodes ask from now on; the answer ends it."""
+
+        def stop(payload: bytes) -> None:
+            news = msgspec.json.decode(payload, type=StopNews)
+            if news.is_all:
+                turns.stop_all(news.session_id)
+            else:
+                turns.stop(news.session_id, news.reply_id)
+
+        def tell(payload: bytes) -> None:
+            session_id = msgspec.json.decode(payload, type=AskNews).session_id
+            live = self.feed.live(session_id)
+            if live is not None and live.is_ours:
+                snapshot = live.snapshot()
+                self.background(lambda: self.feed.repeat(snapshot))
+
+        leaves = [self.bus.subscribe(STOP, stop), self.bus.subscribe(ASK, tell)]
+
+        def leave() -> None:
+            for each in leaves:
+                each()
+
+        return leave
+
+    async def stop_elsewhere(self, session_id: BotSessionId, reply_id: MessageId | None) -> bool:
+        """Have whichever node writes a reply there stop it; True when one has been stored since."""
+        stored = anyio.Event()
+
+        def hear(event: Event) -> None:
+            if isinstance(event.what, Stored) and event.what.message.sender is Sender.BOT:
+                stored.set()
+
+        leave = self.feed.listen(session_id, hear)
+        try:
+            await self._publish(STOP, StopNews(session_id, reply_id, False))
+            await stored.wait()
+            return True
+        finally:
+            leave()
+
+    async def stop_all_elsewhere(self, session_id: BotSessionId) -> None:
+        await self._publish(STOP, StopNews(session_id, None, True))
+
+    async def running_elsewhere(self, session_id: BotSessionId) -> None:
+        """Ask how far a reply is that another node writes; a moment is waited for its snapshot, kept by `feed`."""
+        if await self.log.behind(session_id, MAX_SEQ) <= self.count(session_id):
+            return  # whatever waits there is ours
+        heard = anyio.Event()
+
+        def hear(event: Event) -> None:
+            if isinstance(event.what, Snapshot):
+                heard.set()
+
+        leave = self.feed.listen(session_id, hear)
+        try:
+            with anyio.move_on_after(ASK_TIMEOUT):
+                await self._publish(ASK, AskNews(session_id))
+                await heard.wait()
+        finally:
+            leave()
+
+    async def others(self, job: Job) -> None:
+        """Return when nothing before the job's message is unanswered: other nodes write those replies."""
+        news = News()
+        leave = self.feed.listen(job.session_id, news.hear)
+        try:
+            while job.message is not None and await self.log.behind(job.session_id, job.message.seq):
+                await news.wait()
+        finally:
+            leave()
+
+    async def _publish(self, topic: str, news: msgspec.Struct) -> None:
+        await self.feed.publish(topic, msgspec.json.encode(news))

@@ -1,0 +1,167 @@
+"""Following a conversation: from a place in its log on, without a gap and without a double."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from generalbots_api.conversations.control import Control
+from generalbots_api.conversations.events import Delta, Event, Snapshot, Started, Stored
+from generalbots_api.conversations.feed import Feed
+from generalbots_api.conversations.model import Head, Message, Sender
+from generalbots_api.conversations.ports import ConversationLog
+from generalbots_api.ids import BotSessionId, MessageId
+
+MOST_REPLAYED = 500  # messages
+PAGE = 50
+
+Spawn = Callable[[Callable[[], Coroutine[Any, Any, None]]], object]
+"""Runs a job beside, for as long as the door is open."""
+
+
+class Sink(Protocol):
+    """Where a follower's events go: one reader, who may be slow."""
+
+    def put(self, event: Event, /) -> None:
+        """Take what happens now; never waits."""
+
+    async def put_patiently(self, event: Event, /) -> None:
+        """Take what happened before; waits until the reader has room."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """How far a client is. `seq` None: it wants what comes, nothing from before."""
+
+    seq: int | None = None
+    epoch: str | None = None
+    reply_id: MessageId | None = None  # the running reply that it has pieces of
+    index: int = -1  # of the last of them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joined:
+    """Where the conversation stands as the following begins."""
+
+    head: Head
+    is_recovered: bool  # False: nothing is replayed, and the client reads the history
+    replayed: int
+    running: Snapshot | None
+
+
+@dataclass(slots=True)
+class Follower:
+    """One client in one conversation.
+
+    It listens before it reads the log, notes what comes while it reads, and
+    reads again until nothing was missed: then, in one step, it goes live. A
+    hole in `seq`, where the bus has lost something, begins the reading anew.
+    """
+
+    session_id: BotSessionId
+    log: ConversationLog
+    feed: Feed
+    control: Control
+    sink: Sink
+    spawn: Spawn
+    origin: object
+    seq: int = 0  # of the last message that was passed on
+    _newest: int = 0  # of the newest message that was heard of
+    _own: set[int] = field(default_factory=set)  # messages that the client is told of otherwise
+    _reply_id: MessageId | None = None
+    _index: int = -1
+    _is_live: bool = False
+    _leave: Callable[[], None] | None = None
+
+    async def join(self, place: Place) -> Joined:
+        """Begin to listen, and say from where on; `go` passes on what there is to replay."""
+        self._leave = self.feed.listen(self.session_id, self.hear)
+        head = await self.log.head(self.session_id)
+        if self.feed.live(self.session_id) is None:
+            await self.control.running_elsewhere(self.session_id)
+        live = self.feed.live(self.session_id)
+        seq = head.seq if place.seq is None else place.seq
+        is_recovered = 0 <= head.seq - seq <= MOST_REPLAYED and place.epoch in (None, head.epoch)
+        self.seq = seq if is_recovered else head.seq
+        self._reply_id, self._index = place.reply_id, place.index
+        return Joined(
+            head=head,
+            is_recovered=is_recovered,
+            replayed=head.seq - self.seq,
+            running=live.snapshot() if live is not None else None,
+        )
+
+    def go(self, seen: int) -> None:
+        """Pass on what is missed and then what comes; `seen` is the `seq` that the log had on joining."""
+        self._newest = max(self._newest, seen)
+        if self._newest <= self.seq:
+            self._go_live()
+        else:
+            self.spawn(self._catch_up)
+
+    def leave(self) -> None:
+        if self._leave is not None:
+            self._leave()
+            self._leave = None
+
+    def hear(self, event: Event) -> None:
+        what = event.what
+        if isinstance(what, Stored):
+            self._hear_stored(event, what.message)
+        elif not self._is_live:
+            return  # what is left of a reply then comes as a snapshot
+        elif isinstance(what, Delta):
+            if what.reply_id == self._reply_id and what.index - what.merged == self._index:
+                self._index = what.index
+                self.sink.put(event)
+        elif isinstance(what, Started):
+            self._reply_id, self._index = what.reply_id, -1
+            self.sink.put(event)
+        elif what.reply_id != self._reply_id or what.index > self._index:
+            self._reply_id, self._index = what.reply_id, what.index
+            self.sink.put(event)
+
+    def _hear_stored(self, event: Event, message: Message) -> None:
+        if event.origin is self.origin:
+            self._own.add(message.seq)
+        self._newest = max(self._newest, message.seq)
+        if not self._is_live or message.seq <= self.seq:
+            return
+        if message.seq > self.seq + 1:
+            self._is_live = False
+            self.spawn(self._catch_up)
+            return
+        self._pass(message.seq)
+        if event.origin is not self.origin:
+            self.sink.put(event)
+        if message.sender is Sender.SYSTEM:
+            self.leave()
+
+    async def _catch_up(self) -> None:
+        while self.seq < self._newest:
+            page = await self.log.after(self.session_id, self.seq, PAGE)
+            for message in page.messages:
+                if message.seq not in self._own:
+                    await self.sink.put_patiently(Event(what=Stored(message=message)))
+                self._pass(message.seq)
+                if message.sender is Sender.SYSTEM:
+                    self.leave()
+            self._newest = max(self._newest, page.head.seq)
+            if not page.messages:
+                break  # heard of, and not to be read: the log was lost
+        self._go_live()
+
+    def _pass(self, seq: int) -> None:
+        self.seq = seq
+        self._own.discard(seq)
+
+    def _go_live(self) -> None:
+        """No waiting in here: nothing can happen between the last look at the log and the first event."""
+        self._is_live = True
+        live = self.feed.live(self.session_id)
+        if live is None:
+            return
+        if live.reply_id != self._reply_id or live.index > self._index:
+            self._reply_id, self._index = live.reply_id, live.index
+            self.sink.put(Event(what=live.news()))

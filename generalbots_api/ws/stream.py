@@ -1,0 +1,193 @@
+"""The full level of `/ws`, `gb.v1`: subscriptions that resume, pieces of replies, cancelling."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import msgspec
+
+from generalbots_api.caller import Caller
+from generalbots_api.conversations.following import Follower, Joined, Place, Spawn
+from generalbots_api.conversations.model import Added
+from generalbots_api.conversations.service import Conversations, Sending
+from generalbots_api.errors import Forbidden, InvalidRequest
+from generalbots_api.ids import BotSessionId, MessageId
+from generalbots_api.ws.model import (
+    PONG,
+    AckFrame,
+    AuthFrame,
+    CancelFrame,
+    CancelledFrame,
+    ClientFrame,
+    HelloFrame,
+    PingFrame,
+    Rate,
+    Running,
+    SendFrame,
+    SubscribedFrame,
+    SubscribeFrame,
+    UnsubscribedFrame,
+    UnsubscribeFrame,
+    encoded,
+)
+from generalbots_api.ws.service import Socket
+from generalbots_api.ws.spending import Spend
+
+MOST_SUBSCRIPTIONS = 100
+
+Renew = Callable[[Socket, str], Awaitable[Caller]]
+"""The caller of another token, for a live socket; raises Forbidden."""
+
+
+@dataclass(slots=True)
+class StreamDialogue:
+    """What one socket of `gb.v1` says and hears."""
+
+    conversations: Conversations
+    spend: Spend
+    renew: Renew
+    socket: Socket
+    spawn: Spawn
+    request_id: str
+    hello: Callable[[Caller], HelloFrame]
+    _followers: dict[BotSessionId, Follower] = field(default_factory=dict)
+
+    def begin(self) -> None:
+        self.socket.outbox.put(encoded(self.hello(self.socket.caller)))
+
+    async def hear(self, frame: ClientFrame) -> None:
+        """Act on one frame.
+
+        Raises:
+            ApiError: what the conversation raises, and InvalidRequest or RateLimited.
+        """
+        match frame:
+            case SendFrame():
+                await self._send(frame)
+            case SubscribeFrame():
+                await self._subscribe(frame)
+            case UnsubscribeFrame():
+                self._unsubscribe(frame)
+            case CancelFrame():
+                await self._cancel(frame)
+            case AuthFrame():
+                self.socket.caller = await self.renew(self.socket, frame.token)
+                self.begin()
+            case PingFrame():
+                self.socket.outbox.put(PONG)
+
+    def close(self) -> None:
+        for follower in self._followers.values():
+            follower.leave()
+
+    async def _send(self, frame: SendFrame) -> None:
+        if frame.session_id is None:
+            raise InvalidRequest("The message is refused", fields={"session_id": "is missing"})
+        caller = self.socket.caller
+        rate = await self.spend(caller)
+        session_id = BotSessionId(frame.session_id)
+        await self._joined(session_id)
+        sending = Sending(
+            session_id=session_id,
+            content=frame.content,
+            id=frame.id,
+            metadata=frame.metadata,
+            if_busy=frame.if_busy,
+        )
+
+        def acknowledge(added: Added) -> None:
+            self.socket.outbox.put(encoded(ack(frame.id, added, rate)))
+
+        await self.conversations.send(caller, sending, self.request_id, origin=self.socket, on_stored=acknowledge)
+
+    async def _joined(self, session_id: BotSessionId) -> None:
+        """Sending subscribes; it must not be somebody else's session."""
+        if session_id in self._followers:
+            return
+        await self._check(session_id)
+        joined, follower = await self._join(session_id, Place())
+        follower.go(joined.head.seq)
+
+    async def _subscribe(self, frame: SubscribeFrame) -> None:
+        session_id = BotSessionId(frame.session_id)
+        await self._check(session_id)
+        place = Place(
+            seq=frame.after_seq,
+            epoch=frame.epoch,
+            reply_id=MessageId(frame.reply.reply_id) if frame.reply is not None else None,
+            index=frame.reply.index if frame.reply is not None else -1,
+        )
+        joined, follower = await self._join(session_id, place)
+        self.socket.outbox.put(encoded(subscribed(frame, joined)))
+        follower.go(joined.head.seq)
+
+    async def _check(self, session_id: BotSessionId) -> None:
+        """Raises:
+        NotFound, Forbidden: the session is not there, not active or not the caller's, or its bot is not any more.
+        """
+        session = await self.conversations.sessions.active(self.socket.caller, session_id)
+        await self.conversations.bots.permitted(self.socket.caller, session.bot_id)
+
+    async def _join(self, session_id: BotSessionId, place: Place) -> tuple[Joined, Follower]:
+        self._leave(session_id)
+        if len(self._followers) >= MOST_SUBSCRIPTIONS:
+            raise InvalidRequest("Too many subscriptions", fields={"session_id": f"{MOST_SUBSCRIPTIONS} at most"})
+        follower = self.conversations.follower(session_id, self.socket.outbox, self.spawn, self.socket)
+        self._followers[session_id] = follower
+        self.socket.sessions.add(session_id)
+        return await follower.join(place), follower
+
+    def _unsubscribe(self, frame: UnsubscribeFrame) -> None:
+        self._leave(BotSessionId(frame.session_id))
+        self.socket.outbox.put(encoded(UnsubscribedFrame(session_id=frame.session_id, id=frame.id)))
+
+    def _leave(self, session_id: BotSessionId) -> None:
+        follower = self._followers.pop(session_id, None)
+        if follower is not None:
+            follower.leave()
+            self.socket.sessions.discard(session_id)
+
+    async def _cancel(self, frame: CancelFrame) -> None:
+        reply_id = MessageId(frame.reply_id) if frame.reply_id is not None else None
+        was_running = await self.conversations.cancel(self.socket.caller, BotSessionId(frame.session_id), reply_id)
+        status: Literal["cancelled", "idle"] = "cancelled" if was_running else "idle"
+        self.socket.outbox.put(encoded(CancelledFrame(session_id=frame.session_id, id=frame.id, status=status)))
+
+
+def ack(id: str | None, added: Added, rate: Rate | msgspec.UnsetType = msgspec.UNSET) -> AckFrame:
+    message = added.message
+    return AckFrame(
+        id=id,
+        session_id=message.session_id,
+        message_id=message.message_id,
+        seq=message.seq,
+        duplicate=added.duplicate,
+        reply_id=message.reply_id,
+        rate=rate,
+    )
+
+
+def subscribed(frame: SubscribeFrame, joined: Joined) -> SubscribedFrame:
+    running = joined.running
+    return SubscribedFrame(
+        session_id=frame.session_id,
+        id=frame.id,
+        epoch=joined.head.epoch,
+        seq=joined.head.seq,
+        recovered=joined.is_recovered,
+        replayed=joined.replayed,
+        running=Running(running.reply_id, running.index) if running is not None else None,
+    )
+
+
+def check_same_user(socket: Socket, caller: Caller | None) -> Caller:
+    """Raises:
+    Forbidden: the token is not valid, or somebody else's; the login that the socket has goes on.
+    """
+    if caller is None:
+        raise Forbidden("This token is not valid")
+    if caller.user_id != socket.caller.user_id:
+        raise Forbidden("This token is another user's")
+    return caller
