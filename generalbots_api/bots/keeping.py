@@ -6,6 +6,8 @@ import asyncio
 import logging
 from contextlib import AbstractAsyncContextManager
 
+import anyio
+
 from generalbots_api.bots.outliving import GRACE, end, tamed
 from generalbots_api.bots.ports import Bot
 
@@ -40,9 +42,18 @@ class Kept:
         """Wait until the bot is open, or cannot be opened."""
         await asyncio.wait([self._opened])
 
-    async def opened(self) -> None:
-        """Wait until the bot is open. Raises what opening it raised."""
-        await self.settled()
+    async def opened(self, timeout: float) -> None:
+        """Wait until the bot is open, for `timeout` seconds.
+
+        Raises:
+            TimeoutError: it took longer.
+            Exception: what opening it raised.
+        """
+        try:
+            with anyio.fail_after(timeout):
+                await self.settled()
+        except TimeoutError:
+            raise TimeoutError(f"bot {self.bot.info.id} did not open within {timeout:g} s") from None
         error = self._opened.result()
         if error is not None:
             raise error

@@ -11,6 +11,8 @@ from generalbots_api.bots.outliving import GRACE
 from generalbots_api.bots.ports import Bot
 from generalbots_api.ids import BotId
 
+OPENING = 30.0  # seconds
+
 
 @dataclass(frozen=True, slots=True)
 class BotList:
@@ -22,6 +24,7 @@ class BotList:
 
     bots: tuple[Bot, ...]
     grace: float = GRACE  # seconds that a bot may take to close
+    opening: float = OPENING  # seconds that a bot may take to open
     _open: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     def __post_init__(self) -> None:
@@ -36,12 +39,17 @@ class BotList:
         return next((bot for bot in self.bots if bot.info.id == id), None)
 
     async def __aenter__(self) -> Self:
-        """Raises what a bot raises that cannot be opened; those opened before it are closed again."""
+        """Open the bots in their order; if one cannot be, those before it are closed again.
+
+        Raises:
+            TimeoutError: one took too long.
+            Exception: what opening one raised.
+        """
         async with AsyncExitStack() as stack:
             for bot in self.bots:
                 kept = Kept(bot)
                 stack.push_async_callback(kept.close, self.grace)
-                await kept.opened()
+                await kept.opened(self.opening)
             self._open.push_async_callback(stack.pop_all().aclose)
         return self
 

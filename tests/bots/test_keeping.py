@@ -10,6 +10,7 @@ import anyio
 import pytest
 
 from generalbots_api import BotInfo, EchoBot
+from generalbots_api.bots.listing import BotList
 from tests.support.process import END_TIMEOUT
 from tests.support.service import running_service
 
@@ -58,6 +59,19 @@ async def test_a_bot_that_cannot_be_opened_keeps_the_service_from_starting_and_t
     with pytest.raises(OSError, match="jammed"):
         async with running_service(bots=bots):
             pass
+    assert said == ["a opens", "a closes"]
+
+
+async def test_a_bot_that_never_opens_is_named_and_those_before_it_are_closed() -> None:
+    class Waits(Door):
+        async def __aenter__(self) -> Self:
+            await anyio.sleep_forever()
+            return self
+
+    said: list[str] = []
+    bots = BotList((Door(BotInfo("a", "A"), said), Waits(BotInfo("b", "B"), said)), opening=0.05)
+    with pytest.raises(TimeoutError, match="bot b did not open"):
+        await bots.__aenter__()
     assert said == ["a opens", "a closes"]
 
 

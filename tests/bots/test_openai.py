@@ -240,13 +240,18 @@ async def test_connections_are_kept_while_the_service_is_open_and_closed_with_it
     assert [len(asked.json["messages"]) for asked in stub.asked if asked.method == "POST"] == [1, 3, 5]
 
 
-async def test_a_failed_reply_keeps_what_came_and_tells_neither_key_nor_upstream(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    broken = data(delta("so far"), {"error": {"message": SECRET}})
-
+@pytest.mark.parametrize(
+    "broken",
+    [
+        Given([data(delta("so far"), {"error": {"message": SECRET}})]),
+        Given([SECRET.encode()], status=500),
+        Given(raw=f"{SECRET}\r\n\r\n".encode()),
+        Given(raw=f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{SECRET}\r\n".encode()),
+    ],
+)
+async def test_a_failed_reply_tells_neither_key_nor_upstream(caplog: pytest.LogCaptureFixture, broken: Given) -> None:
     def give(asked: Asked) -> Given:
-        return Given([b"{}"], type="application/json") if asked.method == "GET" else Given([broken])
+        return Given([b"{}"], type="application/json") if asked.method == "GET" else broken
 
     async with upstream(give) as stub:
         bot = bot_at(stub, api_key="sk-very-secret")
@@ -259,7 +264,10 @@ async def test_a_failed_reply_keeps_what_came_and_tells_neither_key_nor_upstream
                 stored = (await history(client, session))[1]
     assert failed["error"]["details"] == {"reason": "failed"}
     assert stored["status"] == "failed"
-    shown = f"{failed} {stored} {caplog.text} {[vars(one) for one in caplog.records]} {bot!r}"
+    ours = [record for record in caplog.records if record.name.startswith("generalbots_api")]
+    told = [f"{vars(record)} {logging.Formatter().format(record)}" for record in ours]
+    shown = f"{failed} {stored} {told} {bot!r}"
+    assert "UpstreamError" in shown
     assert SECRET not in shown
     assert "sk-very-secret" not in shown
 

@@ -33,6 +33,7 @@ class Given:
     type: str = "text/event-stream"
     headers: dict[str, str] = field(default_factory=dict)
     is_cut: bool = False  # the connection breaks instead of ending the body
+    raw: bytes | None = None  # instead of everything else
 
 
 @dataclass(slots=True)
@@ -89,6 +90,10 @@ async def read_request(reader: asyncio.StreamReader) -> Asked:
 
 
 async def write_answer(writer: asyncio.StreamWriter, given: Given) -> None:
+    if given.raw is not None:
+        writer.write(given.raw)
+        await writer.drain()
+        return
     headers = {"content-type": given.type, "transfer-encoding": "chunked", **given.headers}
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     writer.write(f"HTTP/1.1 {given.status} Whatever\r\n{lines}\r\n".encode())

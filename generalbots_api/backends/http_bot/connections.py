@@ -64,7 +64,7 @@ class Answer:
         except TimeoutError:
             raise TimeoutError("no piece of the answer came in time") from None
         except httpx2.HTTPError as error:
-            raise UpstreamError(f"the answer broke off: {type(error).__name__}") from error
+            raise UpstreamError(f"the answer broke off: {type(error).__name__}") from None  # it may quote what came
         self.size += len(chunk or b"")
         if self.size > self.max_bytes:
             raise UpstreamError(f"the answer is over {self.max_bytes} bytes")
@@ -94,20 +94,20 @@ class Connections:
     patience: Patience
     max_bytes: int
     max_connections: int
-    _client: httpx2.AsyncClient | None = None
+    _pool: httpx2.AsyncHTTPTransport | None = None
     _users: int = 0
 
     async def open(self) -> None:
         """Counted: each opening wants its closing."""
         self._users += 1
-        if self._client is None:
-            self._client = self._new_client()
+        if self._pool is None:
+            self._pool = self._new_pool()
 
     async def close(self) -> None:
         self._users -= 1
-        if self._users == 0 and self._client is not None:
-            client, self._client = self._client, None
-            await client.aclose()
+        if self._users == 0 and self._pool is not None:
+            pool, self._pool = self._pool, None
+            await pool.aclose()
 
     @asynccontextmanager
     async def call(
@@ -119,16 +119,20 @@ class Connections:
             TimeoutError: no answer came in time.
             UpstreamError: no answer, or one that is encoded.
         """
-        async with self._a_client() as client:
+        async with self._a_pool() as pool:
             now, patience = anyio.current_time(), self.patience
             due_in_all = float("inf") if patience.total is None else now + patience.total
             due = now + patience.first
-            request = client.build_request(
-                method, url, headers={**headers, "accept-encoding": "identity"}, content=body
+            request = httpx2.Request(
+                method,
+                url,
+                headers={**headers, "accept-encoding": "identity"},  # nothing may inflate past the bound
+                content=body,
+                extensions={"timeout": {"connect": patience.connect, "pool": patience.connect}},
             )
             try:
                 with anyio.fail_after(min(due, due_in_all) - now):
-                    response = await _sent(client, request)
+                    response = await _sent(pool, request)
             except TimeoutError:
                 raise TimeoutError("no answer came in time") from None
             try:
@@ -140,29 +144,31 @@ class Connections:
                 await response.aclose()
 
     @asynccontextmanager
-    async def _a_client(self) -> AsyncIterator[httpx2.AsyncClient]:
-        if self._client is not None:
-            yield self._client
+    async def _a_pool(self) -> AsyncIterator[httpx2.AsyncHTTPTransport]:
+        if self._pool is not None:
+            yield self._pool
             return
-        async with self._new_client() as client:
-            yield client
+        async with self._new_pool() as pool:
+            yield pool
 
-    def _new_client(self) -> httpx2.AsyncClient:
+    def _new_pool(self) -> httpx2.AsyncHTTPTransport:
+        """Without the client around it, which would log every URL, follow redirects, and look for proxies."""
         limits = httpx2.Limits(max_connections=self.max_connections, max_keepalive_connections=self.max_connections)
-        timeout = httpx2.Timeout(None, connect=self.patience.connect, pool=self.patience.connect)
-        return httpx2.AsyncClient(limits=limits, timeout=timeout, follow_redirects=False, trust_env=False)
+        return httpx2.AsyncHTTPTransport(limits=limits, trust_env=False)
 
 
-async def _sent(client: httpx2.AsyncClient, request: httpx2.Request) -> httpx2.Response:
+async def _sent(pool: httpx2.AsyncHTTPTransport, request: httpx2.Request) -> httpx2.Response:
     """The head of the answer. Tried again once if the connection was refused, or had been closed while it was idle."""
     try:
         try:
-            return await client.send(request, stream=True)
+            return await pool.handle_async_request(request)
         except (httpx2.ConnectError, httpx2.RemoteProtocolError) as error:
             log.info("bot.sent_again", extra={"error": type(error).__name__})
-            return await client.send(request, stream=True)
+            return await pool.handle_async_request(request)
+    except httpx2.ConnectError as error:
+        raise UpstreamError("no answer: ConnectError") from error
     except httpx2.HTTPError as error:
-        raise UpstreamError(f"no answer: {type(error).__name__}") from error
+        raise UpstreamError(f"no answer: {type(error).__name__}") from None  # it may quote what came
 
 
 def checked_url(url: str, name: str) -> str:
