@@ -108,14 +108,22 @@ class Stage:
 
 @asynccontextmanager
 async def staged(
-    issuer: str = ISSUER, kind: type[OidcDirectory] = OidcDirectory, **options: Any
+    issuer: str = ISSUER,
+    kind: type[OidcDirectory] = OidcDirectory,
+    settings: dict[str, Any] | None = None,
+    **options: Any,
 ) -> AsyncIterator[Stage]:
     clock, storage = ManualClock(), MemoryStorage()
     op = FaultyOp(issuer, CLIENT, SECRET, clock=clock)
     directory = kind(issuer, CLIENT, SECRET, transport=op.transport(), clock=clock, **options)
     directory._outgoing.random = AtOnce()  # or many tests would wait for the pauses between tries
-    settings = Settings(secret_keys=[KEY])
-    gb = GeneralBots(settings, storage=storage, directory=directory, bots=[EchoBot()], clock=clock)
+    gb = GeneralBots(
+        Settings(secret_keys=[KEY], **(settings or {})),
+        storage=storage,
+        directory=directory,
+        bots=[EchoBot()],
+        clock=clock,
+    )
     async with gb.lifespan(), browser_of(gb) as browser:
         yield Stage(gb, op, clock, storage, directory, browser)
 

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from generalbots_api.clock import Clock, SystemClock
-from generalbots_api.testing.faulty_op.faults import Changes, Endpoint, Faults, Json, changed
+from generalbots_api.testing.faulty_op.faults import LEFT_OUT, Changes, Endpoint, Faults, Json, changed
 from generalbots_api.testing.faulty_op.forging import id_token, in_base64, signed
 from generalbots_api.testing.faulty_op.keys import SigningKeys
 from generalbots_api.testing.faulty_op.tokens import LIFETIME, Asked, Form, Tokens
@@ -120,7 +120,8 @@ class FaultyOp:
         error = self.faults.refresh_error if is_refresh else self.faults.token_error
         if not self._is_client(request, form):
             return self._error(endpoint, "invalid_client", 401)
-        asked = self._tokens.by_refresh(form) if is_refresh else self._tokens.by_code(form)
+        is_kept = self.faults.refreshed.get("refresh_token") is LEFT_OUT or Endpoint.REFRESH in self.faults.troubles
+        asked = self._tokens.by_refresh(form, is_kept=is_kept) if is_refresh else self._tokens.by_code(form)
         if asked is None or error is not None:
             return self._error(endpoint, error or "invalid_grant", 400)
         changes = self.faults.refreshed if is_refresh else self.faults.token

@@ -42,8 +42,10 @@ class Tokens:
         is_right = asked is not None and (asked.redirect_uri, asked.challenge) == (form.get("redirect_uri"), challenge)
         return asked if is_right else None
 
-    def by_refresh(self, form: Form) -> Asked | None:
-        return self.refresh.pop(form.get("refresh_token", ""), None)
+    def by_refresh(self, form: Form, *, is_kept: bool) -> Asked | None:
+        """`is_kept`: it works again, as its successor does not reach the client."""
+        token = form.get("refresh_token", "")
+        return self.refresh.get(token) if is_kept else self.refresh.pop(token, None)
 
     def issue(self, asked: Asked) -> tuple[str, str]:
         """A new access token, and a new refresh token."""
