@@ -74,7 +74,7 @@ class Doors:
     def _admin(self) -> Admin:
         own = self.services
         started = own.clock.now()
-        probes = AllProbes(own.storage, own.directory, own.limiter, own.bus, own.bots)
+        probes = AllProbes(own.storage, own.directory, own.limiter, own.bus, own.bots, own.settings.limiter_failure)
         figures = Figures(
             own.meter,
             own.storage.logins,

@@ -18,7 +18,9 @@ from generalbots_api.bus import Bus
 from generalbots_api.clock import Clock
 from generalbots_api.conversations.turns import Turns
 from generalbots_api.directory import CircuitBreaking, Directory
+from generalbots_api.errors import Unavailable
 from generalbots_api.limits.ports import Limiter
+from generalbots_api.limits.service import FailurePolicy
 from generalbots_api.storage import Storage
 from generalbots_api.web.meter import Meter
 from generalbots_api.ws.service import Sockets
@@ -27,6 +29,12 @@ _BOT_STATUSES: dict[BotStatus, ComponentStatus] = {
     BotStatus.ONLINE: "up",
     BotStatus.MAINTENANCE: "degraded",
     BotStatus.OFFLINE: "down",
+}
+
+_MEANWHILE: dict[FailurePolicy, str] = {
+    "open": "requests are let in without a count",
+    "closed": "requests are refused",
+    "local": "requests are counted by each process",
 }
 
 
@@ -39,12 +47,13 @@ class AllProbes:
     limiter: Limiter
     bus: Bus
     bots: Bots
+    limiter_failure: FailurePolicy
 
     async def probes(self) -> dict[str, Probe]:
         found = {"storage": pinging(self.storage.ping)}
         if self.directory is not None:
             found["directory"] = asking(self.directory)
-        found["limiter"] = pinging(self.limiter.ping)
+        found["limiter"] = counting(self.limiter, self.limiter_failure)
         found["bus"] = pinging(self.bus.ping)
         for bot in await self.bots.catalog.all():
             found[f"bot:{bot.info.id}"] = self._bot(bot)
@@ -61,6 +70,19 @@ class AllProbes:
 def pinging(ping: Callable[[], Awaitable[None]]) -> Probe:
     async def probe() -> tuple[ComponentStatus, str]:
         await ping()
+        return "up", "answers"
+
+    return probe
+
+
+def counting(limiter: Limiter, policy: FailurePolicy) -> Probe:
+    """A limiter that is down is told with what happens to the requests meanwhile."""
+
+    async def probe() -> tuple[ComponentStatus, str]:
+        try:
+            await limiter.ping()
+        except Unavailable as error:
+            return "degraded" if policy == "local" else "down", f"{error.message}; {_MEANWHILE[policy]}"
         return "up", "answers"
 
     return probe

@@ -151,8 +151,8 @@ class Services:
         anonymous = Quota("anonymous", settings.limit_anonymous, settings.limit_window)
         user = Quota("user", settings.limit_user, settings.limit_window)
         admin = Quota("admin", settings.limit_admin, settings.limit_window)
-        is_open = settings.limiter_failure == "open"
-        self.rates = RateLimits(self.limiter, anonymous, user, admin, self.admin_roles, is_open)
+        policy, local = settings.limiter_failure, new_local_limiter(settings)
+        self.rates = RateLimits(self.limiter, anonymous, user, admin, self.admin_roles, policy, local)
         origins = settings.cors_origins
         self.entry = Entry(
             Identification(self.login_sessions, self.cookies.session, authenticate),
@@ -214,3 +214,9 @@ def new_vault(settings: Settings) -> Vault:
     """The default vault, by name: this module knows no backend."""
     make: Callable[..., Vault] = import_module("generalbots_api.backends.jose").TokenVault
     return make(settings.keys)
+
+
+def new_local_limiter(settings: Settings) -> Limiter:
+    """What counts in this process while the limiter is down, by name as well."""
+    make: Callable[..., Limiter] = import_module("generalbots_api.backends.memory").MemoryLimiter
+    return make(max_keys=settings.limit_keys)

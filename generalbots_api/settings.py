@@ -66,7 +66,8 @@ class Settings:
     limit_window: int = 3_600
     limit_keys: int = 1_000_000
     """Counters that the limiter in memory keeps at most; past it the one that expires first goes."""
-    limiter_failure: Literal["open", "closed"] = "open"
+    limiter_failure: Literal["open", "closed", "local"] = "open"
+    """While the limiter is down: let requests in, refuse them (503), or count them in this process alone."""
 
     # Bot sessions and chat
     bot_sessions_per_user: int = 100
@@ -98,7 +99,8 @@ class Settings:
             "environment",
             "must be development or production",
         )
-        _check(self.limiter_failure in ("open", "closed"), "limiter_failure", "must be open or closed")
+        policies = ("open", "closed", "local")
+        _check(self.limiter_failure in policies, "limiter_failure", "must be open, closed or local")
         for name in _POSITIVE:
             _check(getattr(self, name) > 0, name, "must be more than 0")
         for name in ("trusted_proxies", "unlimited_networks"):

@@ -26,7 +26,7 @@ HELP = {
     "limit_admin": "requests in a window of an administrator",
     "limit_window": "seconds of a window",
     "limit_keys": "counters in memory at most",
-    "limiter_failure": "open or closed: what happens to requests while the limiter is down",
+    "limiter_failure": "open, closed or local: requests while the limiter is down are let in, refused, or counted here",
     "bot_sessions_per_user": "active bot sessions of a user at most; the oldest is ended",
     "bot_session_lifetime": "seconds after which a bot session ends",
     "turn_timeout": "seconds that a bot may take to answer",

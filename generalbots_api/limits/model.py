@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from generalbots_api.errors import Unavailable
+
 
 class Quota(msgspec.Struct, frozen=True, gc=False):
     """So many requests in a fixed window, which opens with the first one."""
@@ -20,3 +22,12 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     limit: int
     remaining: int  # requests left in this window, never negative
     resets_unix: float
+
+
+class NotCounted(Unavailable):
+    """The limiter is down and the settings say "closed". `RateLimits` has logged it already, once for all."""
+
+    def __init__(self, quota: Quota, decision: Decision) -> None:
+        super().__init__("Requests cannot be counted at the moment")
+        self.quota = quota
+        self.decision = decision  # what the headers tell: nothing remains

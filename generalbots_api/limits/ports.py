@@ -18,7 +18,8 @@ class Limiter(Protocol):
         request does not count against the next window.
 
         Raises:
-            Unavailable: the backend cannot be reached.
+            Unavailable: the backend cannot be reached. It should say so within
+                250 ms, and at once while it is known, as each request waits for it.
         """
 
     async def ping(self) -> None:

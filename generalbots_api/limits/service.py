@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Set
 from dataclasses import dataclass, field
+from typing import Literal
 
 from generalbots_api.caller import Caller
 from generalbots_api.errors import Unavailable
-from generalbots_api.limits.model import Decision, Quota
+from generalbots_api.limits.model import Decision, NotCounted, Quota
 from generalbots_api.limits.ports import Limiter
 
 log = logging.getLogger("generalbots_api.limits")
+
+FailurePolicy = Literal["open", "closed", "local"]
 
 
 @dataclass(slots=True)
@@ -26,7 +29,9 @@ class RateLimits:
     user: Quota
     admin: Quota
     admin_roles: Set[str]
-    is_open_on_failure: bool
+    on_failure: FailurePolicy
+    local: Limiter
+    """Counts in this process, while the limiter is down and the policy is "local"."""
     failures: int = 0
     _is_failing: bool = field(default=False)
 
@@ -34,7 +39,7 @@ class RateLimits:
         """Count one request of a user, and say by which quota.
 
         Raises:
-            Unavailable: the limiter is down and the settings say "closed".
+            NotCounted: the limiter is down and the settings say "closed".
         """
         quota = self.user if self.admin_roles.isdisjoint(caller.roles) else self.admin
         return quota, await self._take("u:" + escaped(caller.user_id), quota, now_unix)
@@ -44,22 +49,25 @@ class RateLimits:
         return self.anonymous, await self._take("a:" + escaped(budget), self.anonymous, now_unix)
 
     async def _take(self, key: str, quota: Quota, now_unix: float) -> Decision:
+        was_failing = self._is_failing
         try:
             decision = await self.limiter.take(key, quota, now_unix)
         except Unavailable:
-            return self._without_limiter(quota, now_unix)
-        if self._is_failing:
+            return await self._without_limiter(key, quota, now_unix)
+        if was_failing and self._is_failing:  # not by one that was under way when it failed
             self._is_failing = False
             log.warning("limiter.back", extra={"failures": self.failures})
         return decision
 
-    def _without_limiter(self, quota: Quota, now_unix: float) -> Decision:
+    async def _without_limiter(self, key: str, quota: Quota, now_unix: float) -> Decision:
         self.failures += 1
         if not self._is_failing:  # once, not at every request
             self._is_failing = True
-            log.error("limiter.down", extra={"policy": "open" if self.is_open_on_failure else "closed"})
-        if not self.is_open_on_failure:
-            raise Unavailable("Requests cannot be counted at the moment")
+            log.error("limiter.down", extra={"policy": self.on_failure})
+        if self.on_failure == "local":
+            return await self.local.take(key, quota, now_unix)
+        if self.on_failure == "closed":
+            raise NotCounted(quota, Decision(False, quota.limit, 0, now_unix + quota.window_seconds))
         return uncounted(quota, now_unix)
 
 

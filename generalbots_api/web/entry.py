@@ -25,7 +25,7 @@ from generalbots_api.errors import (
     RateLimited,
     Unauthorized,
 )
-from generalbots_api.limits.model import Decision, Quota
+from generalbots_api.limits.model import Decision, NotCounted, Quota
 from generalbots_api.limits.service import RateLimits, uncounted
 from generalbots_api.web.address import budget_of
 from generalbots_api.web.cors import Cors
@@ -91,8 +91,9 @@ class Entry:
             reply: Reply | Stream = await self._reply(visit, scope, receive, found)
         except ApiError as error:
             reply = error_reply(error, visit.request_id)
-            if reply.status >= 500:  # what is down is told in a line; a traceback would say no more
+            if reply.status >= 500 and not isinstance(error, NotCounted):  # which is told once for all
                 fields = {"request_id": visit.request_id, "reason": error.message}
+                # what is down is told in a line; a traceback would say no more
                 log.error("request.failed", exc_info=None if reply.status == 503 else error, extra=fields)
         except ClientDisconnect:  # nobody reads it, but a host's BaseHTTPMiddleware fails without an answer
             reply = error_reply(InvalidRequest("The client went away"), visit.request_id)
@@ -158,12 +159,15 @@ class Entry:
 
         Raises:
             RateLimited: the quota is used up.
+            NotCounted: the limiter is down and the settings say "closed".
         """
         now = visit.now_unix
-        if caller is not None:
-            quota, decision = await self.rates.take_of(caller, now)
-        else:
-            quota, decision = await self._take_anonymous(visit, scope)
+        counting = self._take_anonymous(visit, scope) if caller is None else self.rates.take_of(caller, now)
+        try:
+            quota, decision = await counting
+        except NotCounted as refused:
+            visit.headers += self.rate_headers.of(refused.quota, refused.decision, now)
+            raise
         visit.headers += self.rate_headers.of(quota, decision, now)
         if not decision.allowed:
             raise too_many(decision, now)

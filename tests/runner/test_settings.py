@@ -97,7 +97,7 @@ def test_every_field_of_the_library_is_an_option_of_its_type() -> None:
     assert known["turn_timeout"].kind is float
     assert known["public_url"].kind is str
     assert known["environment"].choices == ("development", "production")
-    assert known["limiter_failure"].choices == ("open", "closed")
+    assert known["limiter_failure"].choices == ("open", "closed", "local")
 
 
 def test_check_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
