@@ -17,7 +17,12 @@ from runner.options import masked
 MEMORY = "memory://"
 SQLITE = "sqlite:///"
 POSTGRES = "postgresql://"
-SCHEMES = {"storage": (MEMORY, SQLITE, POSTGRES), "limiter": (MEMORY,), "bus": (MEMORY, POSTGRES)}
+REDIS = ("redis://", "rediss://")
+SCHEMES = {
+    "storage": (MEMORY, SQLITE, POSTGRES),
+    "limiter": (MEMORY, *REDIS),
+    "bus": (MEMORY, POSTGRES, *REDIS),
+}
 
 
 def validated(values: Mapping[str, Value]) -> Settings:

@@ -14,12 +14,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from generalbots_api import GeneralBots, Settings
 from generalbots_api.bus import Bus
 from generalbots_api.directory import Directory
+from generalbots_api.limits.ports import Limiter
 from generalbots_api.storage import Storage
 from generalbots_api.web.paths import route_path
 from runner.hosts import LOOPBACK
 from runner.layers import SettingsError, Value
 from runner.loading import bots_of
-from runner.validating import MEMORY, POSTGRES, SQLITE, plain_of
+from runner.validating import MEMORY, POSTGRES, REDIS, SQLITE, plain_of
 
 if TYPE_CHECKING:
     from generalbots_api.backends.dev_directory import DevDirectory
@@ -52,7 +53,8 @@ def build(values: Mapping[str, Value], settings: Settings, origin: str) -> Servi
         storage = _storage(plain["storage"])
         dev = _dev_directory(plain, settings, origin) if plain["directory"] == "dev" else None
         directory = _directory_in_process(dev) if dev else _directory(plain)
-        gb = GeneralBots(settings, storage=storage, directory=directory, bots=bots, bus=_bus(plain["bus"]))
+        limiter, bus = _limiter(plain["limiter"], settings), _bus(plain["bus"])
+        gb = GeneralBots(settings, storage=storage, directory=directory, bots=bots, limiter=limiter, bus=bus)
     except ValueError as error:
         raise SettingsError(str(error)) from None
     return Service(
@@ -71,11 +73,23 @@ def _storage(url: str) -> Storage:
 
         return MemoryStorage()
     if url.startswith(POSTGRES):
-        storage: Storage = _postgres("storage").PostgresStorage(url)
+        storage: Storage = _backend("postgres", "storage").PostgresStorage(url)
         return storage
     from generalbots_api.backends.sqlite import SqliteStorage  # noqa: PLC0415
 
     return SqliteStorage(url.removeprefix(SQLITE))
+
+
+def _limiter(url: str | None, settings: Settings) -> Limiter | None:
+    """None: the storage's own."""
+    if url is None:
+        return None
+    if url.startswith(REDIS):
+        limiter: Limiter = _backend("redis", "limiter").RedisLimiter(url)
+        return limiter
+    from generalbots_api.backends.memory import MemoryLimiter  # noqa: PLC0415 - only what is chosen
+
+    return MemoryLimiter(max_keys=settings.limit_keys)
 
 
 def _bus(url: str | None) -> Bus | None:
@@ -83,21 +97,24 @@ def _bus(url: str | None) -> Bus | None:
     if url is None:
         return None
     if url.startswith(POSTGRES):
-        bus: Bus = _postgres("bus").PostgresBus(url)
+        bus: Bus = _backend("postgres", "bus").PostgresBus(url)
+        return bus
+    if url.startswith(REDIS):
+        bus = _backend("redis", "bus").RedisBus(url)
         return bus
     from generalbots_api.backends.memory import MemoryBus  # noqa: PLC0415 - only what is chosen
 
     return MemoryBus()
 
 
-def _postgres(setting: str) -> ModuleType:
+def _backend(name: str, setting: str) -> ModuleType:
     """Raises:
     SettingsError: the driver is not installed.
     """
     try:
-        return import_module("generalbots_api.backends.postgres")
+        return import_module(f"generalbots_api.backends.{name}")
     except ModuleNotFoundError as error:
-        raise SettingsError(f"{setting}: {error.name} is missing; install generalbots-api[postgres]") from None
+        raise SettingsError(f"{setting}: {error.name} is missing; install generalbots-api[{name}]") from None
 
 
 def _directory(plain: Mapping[str, Any]) -> Directory:

@@ -9,11 +9,12 @@ import pytest
 
 from generalbots_api.backends.memory import MemoryBus, MemoryLimiter, MemoryStorage
 from generalbots_api.backends.postgres import PostgresBus, PostgresStorage
+from generalbots_api.backends.redis import RedisBus, RedisLimiter
 from generalbots_api.backends.sqlite import SqliteStorage
 from generalbots_api.bus import Bus
 from generalbots_api.limits.ports import Limiter
 from generalbots_api.storage import Storage
-from tests.support import postgres
+from tests.support import postgres, redis
 
 
 def new_storage(name: str, request: pytest.FixtureRequest) -> Storage:
@@ -36,7 +37,25 @@ def new_bus(name: str, request: pytest.FixtureRequest) -> Bus:
             return MemoryBus()
         case "postgres":
             return PostgresBus(postgres.DSN, channel=request.getfixturevalue("postgres_schema"))
+        case "redis":
+            return RedisBus(redis.URL, request.getfixturevalue("redis_prefix"))
     raise ValueError(f"no bus is called {name}")
+
+
+def new_limiter(name: str, request: pytest.FixtureRequest) -> Limiter:
+    match name:
+        case "memory":
+            return MemoryLimiter()
+        case "redis":
+            return RedisLimiter(redis.URL, request.getfixturevalue("redis_prefix"))
+    raise ValueError(f"no limiter is called {name}")
+
+
+@pytest.fixture
+def redis_prefix() -> Iterator[str]:
+    redis.needs_server()
+    with redis.new_prefix() as prefix:
+        yield prefix
 
 
 @pytest.fixture(scope="session")
@@ -52,13 +71,13 @@ async def storage(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIt
         yield storage
 
 
-@pytest.fixture
-async def limiter(anyio_backend: str) -> AsyncIterator[Limiter]:
-    async with MemoryLimiter() as limiter:
+@pytest.fixture(params=["memory", "redis"])
+async def limiter(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIterator[Limiter]:
+    async with new_limiter(request.param, request) as limiter:
         yield limiter
 
 
-@pytest.fixture(params=["memory", "postgres"])
+@pytest.fixture(params=["memory", "postgres", "redis"])
 async def bus(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIterator[Bus]:
     async with new_bus(request.param, request) as bus:
         yield bus
