@@ -100,6 +100,8 @@ CUT = "the answer ended before its end"
             BROKE_OFF,
         ),
         (Given([b'event: error\ndata: {"error": "a secret of the server"}\n\n']), BROKE_OFF),
+        (Given([data({"object": "error", "message": SECRET}), DONE]), BROKE_OFF),
+        (Given([b"error: a secret of the server\n\n"]), CUT),  # of llama.cpp, before it sent data
         (Given([data(delta("Hel"))]), CUT),
         (Given(), CUT),
         (Given([data(delta("Hel"))], is_cut=True), "the answer broke off: RemoteProtocolError"),
@@ -238,6 +240,18 @@ async def test_connections_are_kept_while_the_service_is_open_and_closed_with_it
             while stub.open:
                 await anyio.lowlevel.checkpoint()
     assert [len(asked.json["messages"]) for asked in stub.asked if asked.method == "POST"] == [1, 3, 5]
+
+
+async def test_a_bot_in_two_services_works_until_the_last_one_closes() -> None:
+    async with upstream(lambda _: Given([HELLO])) as stub:
+        bot = bot_at(stub)
+        async with bot:
+            async with bot:
+                await answer_of(bot, ManualTurn("Hello"))
+            await answer_of(bot, ManualTurn("Hello"))
+            assert stub.connections == 1
+        await answer_of(bot, ManualTurn("Hello"))  # in none: on a connection of its own
+        assert stub.connections == 2
 
 
 @pytest.mark.parametrize(

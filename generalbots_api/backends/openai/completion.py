@@ -25,6 +25,7 @@ class Choice(msgspec.Struct):
 class Chunk(msgspec.Struct):
     choices: list[Choice] | None = None  # empty beside usage figures
     error: Any = None
+    object: Any = None  # "error" in some servers' errors, which have no other sign
 
 
 _DECODER = msgspec.json.Decoder(Chunk)
@@ -104,6 +105,6 @@ def _chunk_of(data: bytes) -> Chunk:
         chunk = _DECODER.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise UpstreamError("the answer is not a chat completion") from None
-    if chunk.error is not None:
+    if chunk.error is not None or chunk.object == "error":
         raise UpstreamError("the server broke off with an error")
     return chunk
