@@ -161,7 +161,7 @@ class Standings(Protocol):
 
 
 class Vault(Protocol):
-    """Encrypts the Directory's tokens at rest."""
+    """Encrypts at rest: the Directory's tokens, and the secrets of logins under way."""
 
     def seal(self, grant: Grant, login_id: LoginId, /) -> bytes:
         """Encrypt; `login_id` is bound to it as associated data."""
@@ -171,4 +171,14 @@ class Vault(Protocol):
 
         Raises:
             Unauthorized: no key fits, or it was sealed for another login.
+        """
+
+    def seal_text(self, text: str, about: str, /) -> str:
+        """Encrypt a short secret; `about`, what it belongs to, is bound to it as associated data."""
+
+    def open_text(self, sealed: str, about: str, /) -> str:
+        """Decrypt with any of the known keys.
+
+        Raises:
+            Unauthorized: no key fits, or it belongs to something else.
         """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from generalbots_api.auth.model import (
@@ -91,7 +91,7 @@ class Logins:
             expires_at=now + self.limits.pending_timeout,
         )
         url = await self.provider.authorization_url(pending, state)
-        await self.pending.put(pending, self.limits.pending_keep, LOGINS_PER_BROWSER)
+        await self.pending.put(self._sealed(pending), self.limits.pending_keep, LOGINS_PER_BROWSER)
         return Begun(url=url, state=state, browser=browser)
 
     async def finish(
@@ -127,7 +127,29 @@ class Logins:
         pending = await self.pending.pop(state_hash)
         if pending is None or now >= pending.expires_at:
             raise InvalidRequest("This login took too long: begin again at /auth/login", fields={"state": "expired"})
-        return pending
+        return self._opened(pending)
+
+    def _sealed(self, pending: PendingLogin) -> PendingLogin:
+        """As it is stored: whoever reads the storage cannot finish somebody's login."""
+        about = pending.state_hash.hex()
+        return replace(
+            pending,
+            nonce=self.vault.seal_text(pending.nonce, f"nonce {about}"),
+            verifier=Secret(self.vault.seal_text(pending.verifier.reveal(), f"verifier {about}")),
+        )
+
+    def _opened(self, pending: PendingLogin) -> PendingLogin:
+        about = pending.state_hash.hex()
+        try:
+            return replace(
+                pending,
+                nonce=self.vault.open_text(pending.nonce, f"nonce {about}"),
+                verifier=Secret(self.vault.open_text(pending.verifier.reveal(), f"verifier {about}")),
+            )
+        except Unauthorized:
+            raise InvalidRequest(
+                "This login is not known here: begin again at /auth/login", fields={"state": "unknown"}
+            ) from None
 
     def _new_login(
         self, token: SessionToken, grant: Grant, identity: Identity, device: Device, standing: Standing

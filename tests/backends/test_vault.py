@@ -137,6 +137,23 @@ def test_tokens_as_long_as_an_answer_may_be_are_kept() -> None:
     assert vault.open(vault.seal(grant, ME), ME) == grant
 
 
+def test_a_text_opens_for_what_it_belongs_to_only_and_is_no_grant() -> None:
+    vault = TokenVault([OLD, NEW])
+    sealed = vault.seal_text("the verifier", "one")
+    assert "verifier" not in plain(sealed.encode().split(b".")[3]).decode("latin-1")
+    assert vault.open_text(sealed, "one") == TokenVault([NEW]).open_text(sealed, "one") == "the verifier"
+    for other in (TokenVault([OLD]), vault):
+        with pytest.raises(Unauthorized):
+            other.open_text(sealed, "one" if other is not vault else "two")
+    for name in ("one", "text:one"):
+        with pytest.raises(Unauthorized):
+            vault.open(sealed.encode(), LoginId(name))
+    with pytest.raises(Unauthorized):
+        vault.open_text(vault.seal(GRANT, LoginId("one")).decode(), "one")
+    with pytest.raises(Unauthorized):
+        vault.open_text("the verifier", "one")
+
+
 def test_without_a_key_there_is_no_vault() -> None:
     with pytest.raises(ValueError, match=r"^keys: "):
         TokenVault([])

@@ -1,4 +1,4 @@
-"""Encrypts the Directory's tokens at rest: JWE, direct A256GCM, a list of keys for rotation."""
+"""Encrypts secrets at rest: JWE, direct A256GCM, a list of keys for rotation."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class _Sealed(msgspec.Struct):
 class TokenVault:
     """`auth.ports.Vault`. The newest key encrypts, each decrypts.
 
-    The login's id is in the protected header, which A256GCM authenticates: a
-    grant moved to another login does not open.
+    What a secret belongs to (the login's id, for a grant) is in the protected
+    header, which A256GCM authenticates: moved to another it does not open.
 
     Raises:
         ValueError: there is no key.
@@ -50,7 +50,7 @@ class TokenVault:
         self._newest = _derived(keys[-1])
         self._keys = {key.kid: key for key in map(_derived, keys)}
         self._registry = _Registry(
-            header_registry={"login": HeaderParameter("the login's id", "str", required=True)},
+            header_registry={"login": HeaderParameter("what it belongs to", "str", required=True)},
             algorithms=["dir", "A256GCM"],
         )
 
@@ -61,23 +61,38 @@ class TokenVault:
             grant.id_token.reveal() if grant.id_token else None,
             grant.expires_at,
         )
-        header = {"alg": "dir", "enc": "A256GCM", "kid": self._newest.kid, "login": login_id}
-        return jwe.encrypt_compact(header, msgspec.json.encode(sealed), self._newest, registry=self._registry).encode()
+        return self._encrypted(msgspec.json.encode(sealed), login_id).encode()
 
     def open(self, sealed: bytes, login_id: LoginId, /) -> Grant:
         try:
-            found = jwe.decrypt_compact(sealed, self._key_of, registry=self._registry)
-            opened = msgspec.json.decode(found.plaintext or b"", type=_Sealed)
-        except (JoseError, KeyError, ValueError, msgspec.MsgspecError):
-            raise Unauthorized("The session cannot be read: its key is gone", token_sent=True) from None
-        if found.protected.get("login") != login_id:
-            raise Unauthorized("The session cannot be read", token_sent=True)
+            opened = msgspec.json.decode(self._decrypted(sealed, login_id), type=_Sealed)
+        except msgspec.MsgspecError:
+            raise Unauthorized("The session cannot be read", token_sent=True) from None
         return Grant(
             access_token=Secret(opened.access_token),
             refresh_token=Secret(opened.refresh_token) if opened.refresh_token else None,
             id_token=Secret(opened.id_token) if opened.id_token else None,
             expires_at=opened.expires_at,
         )
+
+    def seal_text(self, text: str, about: str, /) -> str:
+        return self._encrypted(text.encode(), f"text:{about}")
+
+    def open_text(self, sealed: str, about: str, /) -> str:
+        return self._decrypted(sealed.encode("utf-8", "surrogatepass"), f"text:{about}").decode()
+
+    def _encrypted(self, plain: bytes, about: str) -> str:
+        header = {"alg": "dir", "enc": "A256GCM", "kid": self._newest.kid, "login": about}
+        return jwe.encrypt_compact(header, plain, self._newest, registry=self._registry)
+
+    def _decrypted(self, sealed: bytes, about: str) -> bytes:
+        try:
+            found = jwe.decrypt_compact(sealed, self._key_of, registry=self._registry)
+        except (JoseError, KeyError, ValueError):
+            raise Unauthorized("The session cannot be read: its key is gone", token_sent=True) from None
+        if found.protected.get("login") != about:
+            raise Unauthorized("The session cannot be read", token_sent=True)
+        return found.plaintext or b""
 
     def _key_of(self, recipient: GuestProtocol) -> OctKey:
         return self._keys[str(recipient.headers()["kid"])]
