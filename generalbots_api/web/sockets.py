@@ -38,7 +38,7 @@ class Opening:
     is_accepted: bool = False
 
     def offers(self, subprotocol: str) -> bool:
-        return subprotocol in self.scope.get("subprotocols", ())
+        return subprotocol in offered(self.scope)
 
     async def accept(self, subprotocol: str | None = None) -> None:
         await self.receive()  # websocket.connect
@@ -97,10 +97,15 @@ def take_offered_token(visit: Visit, scope: Scope) -> None:
     """
     if visit.head.authorization is not None:
         return
-    for offered in scope.get("subprotocols", ()):
-        if offered.startswith(BEARER):
-            visit.head.authorization = b"Bearer " + offered.removeprefix(BEARER).encode("latin-1", "replace")
+    for one in offered(scope):
+        if one.startswith(BEARER):
+            visit.head.authorization = b"Bearer " + one.removeprefix(BEARER).encode("latin-1", "replace")
             visit.head.authorizations += 1
+
+
+def offered(scope: Scope) -> list[str]:
+    """The subprotocols that the client offers; some servers leave the space behind a comma."""
+    return [one.strip() for one in scope.get("subprotocols", ())]
 
 
 async def refuse(reply: Reply, common: RawHeaders, scope: Scope, receive: Receive, send: Send) -> None:

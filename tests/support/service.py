@@ -73,7 +73,7 @@ class Service:
         async with (
             httpx2.AsyncClient(transport=ASGIWebSocketTransport(app=self.app), base_url=BASE) as client,
             AsyncWebSocketClient(client, keepalive_ping_interval_seconds=None).connect(
-                f"ws://127.0.0.1:8080{path}", headers=headers
+                f"ws://127.0.0.1:8080{path}", headers=headers, **options
             ) as socket,
         ):
             yield socket
