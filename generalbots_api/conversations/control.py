@@ -67,12 +67,13 @@ class Control:
         return leave
 
     async def stop_elsewhere(self, session_id: BotSessionId, reply_id: MessageId | None) -> bool:
-        """Have whichever node writes a reply there stop it; True when one has been stored since."""
+        """Have whichever node writes a reply there stop it; True when it has been stored since."""
         stored = anyio.Event()
 
         def hear(event: Event) -> None:
             if isinstance(event.what, Stored) and event.what.message.sender is Sender.BOT:
-                stored.set()
+                if reply_id in (None, event.what.message.message_id):
+                    stored.set()
 
         leave = self.feed.listen(session_id, hear)
         try:

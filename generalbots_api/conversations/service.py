@@ -136,11 +136,11 @@ class Conversations:
                 for job in jobs:
                     await job.done.wait()
             return True
-        if await self.log.behind(session_id, MAX_SEQ) == 0:
-            return False
+        if await self.log.behind(session_id, MAX_SEQ) <= self.turns.count(session_id):
+            return False  # whatever waits there is ours, and not what is asked for
         with anyio.move_on_after(STOP_TIMEOUT):
             return await self.control.stop_elsewhere(session_id, reply_id)
-        return True  # it was asked for; the node that writes it is slow, or dead and about to be found out
+        return reply_id is None  # the node that writes is slow, or dead and about to be found out
 
     async def greet(self, caller: Caller, session: BotSession) -> None:
         """Have the bot speak first, if it is one that does, in a session that has just been opened."""
