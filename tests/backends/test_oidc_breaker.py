@@ -257,3 +257,22 @@ async def test_after_any_call_that_went_wrong_a_login_asks_first_whether_anyone_
         op.bent = {}
         op.clock.advance(10)
         assert (await directory.authorization_url(op.pending(), "state")).startswith(ISSUER)
+
+
+async def test_a_renewal_that_the_open_circuit_refused_is_made_as_soon_as_it_is_closed() -> None:
+    op = TinyOp()
+    async with op.directory() as directory:
+        grant, _ = await op.log_in(directory)
+        op.clock.advance(3_595)
+        op.bent = {"/token": httpx2.Response(503)}
+        for _ in range(5):
+            with pytest.raises(Unavailable):
+                await directory.refresh(grant, op.clock.now())
+        op.clock.advance(7)  # the metadata has become old
+        with pytest.raises(Unavailable):
+            await directory.refresh(grant, op.clock.now())
+        await anyio.wait_all_tasks_blocked()
+        assert op.calls[DISCOVERY] == 1
+        op.clock.advance(3)
+        assert (await directory.authorization_url(op.pending(), "state")).startswith(ISSUER)
+        assert op.calls[DISCOVERY] == 2

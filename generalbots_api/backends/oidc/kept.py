@@ -11,6 +11,7 @@ from typing import Generic, Self, TypeVar
 import anyio
 from anyio.abc import TaskGroup
 
+from generalbots_api.backends.oidc.breaker import NotSent
 from generalbots_api.clock import Clock
 from generalbots_api.errors import ApiError
 
@@ -106,9 +107,15 @@ class Kept(Generic[T]):
                 await self._renew()
 
     async def _renew(self) -> None:
-        """One try. A cancelled one leaves everything as it was, for the next caller to do."""
+        """One try. A cancelled one leaves everything as it was, for the next caller to do.
+
+        One that was not sent is none: the next caller need not wait for the pause to be over.
+        """
         try:
             value = await self.fetch()
+        except NotSent as error:
+            self.error, self._tries = error, self._tries + 1
+            return
         except ApiError as error:
             self.error = error
             log.warning("directory.not_renewed", extra={"reason": error.message})
