@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -17,11 +17,14 @@ from generalbots_api.backends.dev_directory import DevDirectory
 from generalbots_api.ids import UserId
 from generalbots_api.storage import Storage
 from generalbots_api.testing import ManualClock
+from generalbots_api.testing.clock import NOON
 from tests.support.promises import check_error, close_code, hear, opened, refusal, say
 from tests.support.service import KEY, Service
 
 pytest_plugins = ["tests.support.fixtures"]
 pytestmark = pytest.mark.anyio
+
+OWN = {"Origin": "http://127.0.0.1:8080"}
 
 
 @dataclass
@@ -31,12 +34,14 @@ class Host:
     roles: dict[str, frozenset[str]] = field(default_factory=dict)
     groups: dict[str, frozenset[str]] = field(default_factory=dict)
     clock: ManualClock = field(default_factory=ManualClock)
-    lifetime: timedelta | None = None
+    aliases: dict[str, str | None] = field(default_factory=dict)
+    expires_at: datetime | None = None
     asked: int = 0
 
     async def authenticate(self, connection: HTTPConnection) -> Caller | None:
         self.asked += 1
         name = connection.headers.get("x-user") or connection.cookies.get("user")
+        name = self.aliases.get(name or "", name)
         if name == "broken":
             raise RuntimeError("the host's database says: secret")
         if not name:
@@ -45,7 +50,7 @@ class Host:
             user_id=UserId(name),
             roles=self.roles.get(name, frozenset()),
             groups=self.groups.get(name, frozenset()),
-            expires_at=self.clock.now() + self.lifetime if self.lifetime else None,
+            expires_at=self.expires_at,
         )
 
 
@@ -178,15 +183,70 @@ async def test_a_failure_of_the_host_s_login_is_a_500_that_tells_nothing(storage
     assert "secret" not in answer.text
 
 
-async def test_a_socket_closes_when_the_host_s_session_expires(storage: Storage) -> None:
-    host = Host(lifetime=timedelta(minutes=5))
+@pytest.mark.parametrize("subprotocol", [None, "gb.v1"])
+async def test_a_socket_closes_when_the_host_s_session_expires(storage: Storage, subprotocol: str | None) -> None:
+    host = Host(expires_at=NOON + timedelta(minutes=5))
     async with hosted(storage, host) as service:
         headers = dict(as_user(service, "ada").headers)
+        if subprotocol:
+            headers["Sec-WebSocket-Protocol"] = subprotocol
         async with service.socket(None, headers=headers) as socket:
             host.clock.advance(299)
             await service.gb._services.sockets.sweep()
             await say(socket, {"type": "ping"})
-            assert await hear(socket) == {"type": "pong"}
+            while (await hear(socket))["type"] != "pong":
+                pass
             host.clock.advance(1)
             await service.gb._services.sockets.sweep()
             assert await close_code(socket) == 4401
+
+
+async def test_a_session_that_the_host_prolongs_keeps_its_sockets(storage: Storage) -> None:
+    host = Host(expires_at=NOON + timedelta(minutes=5))
+    async with hosted(storage, host) as service, service.socket(None, headers={"X-User": "ada", **OWN}) as socket:
+        host.expires_at = NOON + timedelta(minutes=10)
+        host.clock.advance(301)
+        await service.gb._services.sockets.sweep()
+        await say(socket, {"type": "ping"})
+        assert await hear(socket) == {"type": "pong"}
+
+
+async def test_a_permission_that_the_host_takes_away_is_gone_at_the_next_message(storage: Storage) -> None:
+    host = Host(groups={"ada": frozenset({"staff"})})
+    async with hosted(storage, host) as service:
+        session = await opened(as_user(service, "ada"), "staff")
+        async with service.socket(None, headers={"X-User": "ada", **OWN}) as socket:
+            await say(socket, {"type": "message", "content": "1", "session_id": session})
+            assert (await hear(socket))["content"] == "1"
+            host.groups.clear()
+            host.clock.advance(1)
+            await say(socket, {"type": "message", "content": "2", "session_id": session})
+            assert (await hear(socket))["error"]["code"] == "FORBIDDEN"
+
+
+@pytest.mark.parametrize("becomes", [None, "bob"])
+@pytest.mark.parametrize("is_silent", [True, False])
+async def test_a_socket_closes_when_the_host_s_session_is_over_or_another_user_s(
+    storage: Storage, becomes: str | None, is_silent: bool
+) -> None:
+    host = Host()
+    async with hosted(storage, host) as service, service.socket(None, headers={"X-User": "ada", **OWN}) as socket:
+        host.aliases["ada"] = becomes
+        host.clock.advance(1)
+        if is_silent:
+            await service.gb._services.sockets.confirm()
+        else:
+            await say(socket, {"type": "ping"})
+        assert await close_code(socket) == 4401
+
+
+async def test_a_failure_of_the_host_s_login_does_not_end_the_looking(storage: Storage) -> None:
+    host = Host()
+    async with hosted(storage, host) as service, service.socket(None, headers={"X-User": "ada", **OWN}) as socket:
+        host.aliases["ada"] = "broken"
+        host.clock.advance(1)
+        await service.gb._services.sockets.confirm()
+        host.aliases.clear()
+        host.clock.advance(1)
+        await say(socket, {"type": "ping"})
+        assert await hear(socket) == {"type": "pong"}

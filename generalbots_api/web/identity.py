@@ -18,7 +18,7 @@ from generalbots_api.web.identified import Identified
 TOKEN_PREFIX_BYTES = TOKEN_PREFIX.encode()
 
 Authenticate = Callable[[HTTPConnection], Awaitable[Caller | None]]
-"""The host's own login: the caller of a connection, or None. Called once for each request."""
+"""The host's own login: the caller of a connection, or None. Called once for each request and chat message."""
 
 
 class Credentials(msgspec.Struct, gc=False):
@@ -88,3 +88,10 @@ class Identification:
         token_hash = hash_token(sent.token)
         caller = await self.sessions.find(token_hash, now_unix, is_use=is_use)
         return Identified(caller, token_hash, True, sent.is_by_cookie)
+
+    def asking(self, scope: Scope) -> Callable[[], Awaitable[Caller | None]] | None:
+        """For a socket, which outlives its handshake: asks the host again who it is. None: our own login."""
+        authenticate = self.authenticate
+        if authenticate is None:
+            return None
+        return lambda: authenticate(HTTPConnection(scope))

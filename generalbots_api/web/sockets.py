@@ -35,6 +35,7 @@ class Opening:
     token_hash: TokenHash | None  # None: the host's own login
     request_id: str
     headers: RawHeaders
+    ask_host: Callable[[], Awaitable[Caller | None]] | None = None  # None: our own login
     is_accepted: bool = False
 
     def offers(self, subprotocol: str) -> bool:
@@ -87,6 +88,7 @@ class SocketEntry:
             raise NotFound("There is no socket at this path")
         self.entry.origins.check_socket(visit.head, scope, by_cookie=who.is_by_cookie)
         opening = Opening(scope, receive, send, who.caller, who.token_hash, visit.request_id, visit.headers)
+        opening.ask_host = self.entry.identification.asking(scope)
         return endpoint.handler, opening
 
 

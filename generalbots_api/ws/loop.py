@@ -101,9 +101,7 @@ class Reader:
         """Raises:
         Unauthorized: the login has ended since.
         """
-        if self.socket.token_hash is None:
-            return
-        caller = await self.find_caller(self.socket.token_hash, now)
+        caller = await self.socket.current_caller(self.find_caller, now)
         if caller is None:
             raise Unauthorized
         self.socket.caller = caller

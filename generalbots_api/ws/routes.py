@@ -57,7 +57,13 @@ class ChatRoutes:
     def _socket(self, opening: Opening) -> Socket:
         settings = self.settings
         outbox = Outbox(settings.socket_queue_frames, settings.socket_queue_bytes)
-        socket = Socket(opening.caller, opening.token_hash, outbox, is_stream=opening.offers(SUBPROTOCOL))
+        socket = Socket(
+            opening.caller,
+            opening.token_hash,
+            outbox,
+            is_stream=opening.offers(SUBPROTOCOL),
+            ask_host=opening.ask_host,
+        )
         socket.hear(self.clock.unix())
         return socket
 

@@ -10,7 +10,7 @@ import anyio
 
 from generalbots_api.caller import Caller
 from generalbots_api.clock import Clock
-from generalbots_api.errors import Unavailable
+from generalbots_api.errors import ApiError, Unavailable
 from generalbots_api.ids import BotSessionId, LoginId, TokenHash, UserId
 from generalbots_api.ws.model import PING, CloseCode, ExpiringFrame, encoded
 from generalbots_api.ws.outbox import Outbox
@@ -26,8 +26,12 @@ HEARTBEAT_SECONDS = 25.0
 PONG_SECONDS = 10.0
 EXPIRING_SECONDS = 60.0
 
+HOST_MAX_AGE = 1.0  # seconds that the host's own login is not asked again
+
 FindCaller = Callable[[TokenHash, float], Awaitable[Caller | None]]
 """The caller of a live login, by the hash of its token, at a Unix time."""
+AskHost = Callable[[], Awaitable[Caller | None]]
+"""Who it is by the host's own login, as things are now."""
 
 
 @dataclass(slots=True, eq=False)
@@ -42,6 +46,19 @@ class Socket:
     sessions: set[BotSessionId] = field(default_factory=set)  # the ones it takes part in
     pinged_unix: float = 0.0  # when the ping went that nothing has come after; 0: none
     is_told: bool = False  # that its login ends soon
+    ask_host: AskHost | None = None
+    asked_unix: float = 0.0
+
+    async def current_caller(self, find: FindCaller, now_unix: float) -> Caller | None:
+        """Whose it is now; None: the login is over, or has become another user's."""
+        if self.token_hash is not None:
+            return await find(self.token_hash, now_unix)
+        caller: Caller | None = self.caller
+        if self.ask_host is not None and not 0 <= now_unix - self.asked_unix < HOST_MAX_AGE:
+            caller, self.asked_unix = await self.ask_host(), now_unix
+        if caller is None or caller.user_id != self.caller.user_id:
+            return None
+        return None if caller.expires_at is not None and now_unix >= caller.expires_at.timestamp() else caller
 
     def close(self, code: CloseCode, reason: str) -> None:
         self.outbox.close(code, reason)
@@ -138,7 +155,7 @@ class Sockets:
         deactivated there does not listen for long.
         """
         for socket in self._all():
-            if socket.token_hash is not None and socket.outbox.close_code is None:
+            if socket.outbox.close_code is None:
                 await self._look_again(socket, self.clock.unix())
 
     async def sweep(self) -> None:
@@ -181,7 +198,13 @@ class Sockets:
 
     async def _look_again(self, socket: Socket, now: float) -> None:
         """Another request may have prolonged the login since."""
-        caller = await self.find_caller(socket.token_hash, now) if socket.token_hash else None
+        try:
+            caller = await socket.current_caller(self.find_caller, now)
+        except ApiError:
+            raise
+        except Exception:  # the host's own login is foreign code: the next message asks again
+            log.exception("sockets.host_failed")
+            return
         if caller is None:
             socket.close(CloseCode.LOGIN_ENDED, "The login has ended")
         else:
