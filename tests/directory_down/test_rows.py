@@ -116,8 +116,17 @@ async def test_everything_else_goes_on(beds: Ward, alice: Client, illness: str, 
     async with beds.service.socket(token_of(alice)) as socket:
         await say(socket, {"type": "message", "content": "Hello", "session_id": id})
         assert (await hear(socket))["content"] == "Hello"
+    async with beds.service.socket(token_of(alice), subprotocols=["gb.v1"]) as socket:
+        assert (await hear(socket))["type"] == "hello"
+        await say(socket, {"type": "message", "content": "Again", "session_id": id, "id": "c-1"})
+        while (frame := await hear(socket))["type"] != "message":
+            pass
+        assert frame["content"] == "Again"
+    sent = await alice.post(f"/api/conversations/{id}/messages", json={"content": "By REST"})
+    assert sent.status_code == 202, sent.text
     history = (await alice.get(f"/api/conversations/{id}/history")).json()["messages"]
-    assert [one["content"] for one in history] == ["Hello", "Hello"]
+    assert [one["content"] for one in history][:4] == ["Hello", "Hello", "Again", "Again"]
+    assert len((await alice.get("/api/users/me/sessions")).json()["sessions"]) == 1
     assert (await alice.delete(f"/api/session/{id}")).status_code == 200
     await opened(alice)
     assert (await alice.get("/health")).json()["status"] == "healthy"
@@ -134,6 +143,24 @@ async def test_logout_ends_the_session_here_and_says_that_the_directory_did_not_
         assert await close_code(socket) == 4401
     check_error(await alice.get("/api/session"), 401, "UNAUTHORIZED")
     assert (await alice.get("/auth/validate")).json()["valid"] is False
+
+
+async def test_logging_out_everywhere_ends_every_session_here(beds: Ward, alice: Client, illness: str) -> None:
+    async with await beds.service.bearer("alice") as other:
+        beds.directory.illness = illness
+        answer = await alice.delete("/api/users/me/sessions")
+        assert (answer.status_code, answer.json()["directory_revoked"]) == (200, False)
+        for client in (alice, other):
+            check_error(await client.get("/api/session"), 401, "UNAUTHORIZED")
+
+
+async def test_a_logout_that_the_directory_tells_is_heeded_with_the_keys_that_are_known(
+    beds: Ward, alice: Client, illness: str
+) -> None:
+    token = beds.service.dev.logout_token("alice")
+    beds.directory.illness = illness
+    assert (await alice.post("/auth/backchannel-logout", data={"logout_token": token})).status_code == 200
+    check_error(await alice.get("/api/session"), 401, "UNAUTHORIZED")
 
 
 async def test_admin_works_until_the_roles_are_sixty_seconds_old(beds: Ward, admin: Client, illness: str) -> None:
