@@ -24,7 +24,8 @@ from tests.support.service import first_key, log_in, session_token
 
 pytestmark = pytest.mark.anyio
 ORIGIN = "http://127.0.0.1:8000"
-NAMES = sorted(path.stem for path in (ROOT / "examples").glob("*.py") if path.stem not in ("__init__", "directory"))
+APART = ("__init__", "directory", "terminal_chat")  # the last is a client: tests/client/test_terminal_chat.py
+NAMES = sorted(path.stem for path in (ROOT / "examples").glob("*.py") if path.stem not in APART)
 
 
 @pytest.fixture(autouse=True)
