@@ -19,7 +19,11 @@ the stores, of the limiter and of the bus, as tests that run on yours:
 
 A storage, which `StorageContract` and each store's contract test, is an empty
 and open `generalbots_api.storage.Storage`. `LimiterContract` wants a fixture
-`limiter`, and `BusContract` one named `bus`. They run by anyio's pytest plugin.
+`limiter`, and `BusContract` one named `bus`. `DirectoryContract` wants an open
+`directory`, and a `user` who can log in to it. They run by anyio's pytest plugin.
+
+`generalbots_api.testing.faulty_op` is an OpenID Provider that lies as it is
+told, to see what your settings of a directory let through.
 """
 
 import pytest
@@ -38,12 +42,14 @@ pytest.register_assert_rewrite(
             "storage",
             "leases",
             "waiting",
+            "directory",
         )
     )
 )
 
 from generalbots_api.testing.bus import BusContract  # noqa: E402 # what is to be rewritten comes after that call
 from generalbots_api.testing.clock import ManualClock  # noqa: E402
+from generalbots_api.testing.directory import DirectoryContract, KnownUser  # noqa: E402
 from generalbots_api.testing.leases import (  # noqa: E402
     BotRecordStoreContract,
     LeaseStoreContract,
@@ -68,7 +74,9 @@ __all__ = [
     "BotSessionStoreContract",
     "BusContract",
     "ConversationLogContract",
+    "DirectoryContract",
     "EndOfSessionContract",
+    "KnownUser",
     "LeaseStoreContract",
     "LimiterContract",
     "LoginStoreContract",

@@ -9,8 +9,9 @@ import httpx2
 import pytest
 
 from generalbots_api.auth.service import hash_state
+from generalbots_api.backends.oidc import OidcDirectory
 from generalbots_api.testing.faulty_op import Endpoint, Trouble
-from tests.login_checks.stage import CLIENT, ISSUER, Stage, check_is_refused, staged, state_of
+from tests.login_checks.stage import CLIENT, ISSUER, SECRET, Stage, check_is_refused, staged, state_of
 from tests.support.service import BASE
 
 pytestmark = pytest.mark.anyio
@@ -91,3 +92,16 @@ async def test_logins_under_way_are_bounded_in_number() -> None:
                 await other.get("/auth/login")
         check_is_refused(await stage.browser.get(first), 400)
         await stage.log_in_well()
+
+
+async def test_parameters_that_a_provider_wants_besides_go_along() -> None:
+    async with staged(login_params={"prompt": "consent", "access_type": "offline"}) as stage:
+        query = query_of(await stage.begin())
+        assert (query["prompt"], query["access_type"]) == ("consent", "offline")
+        await stage.log_in_well()
+
+
+@pytest.mark.parametrize("name", ["state", "nonce", "redirect_uri", "code_challenge_method", "response_mode", "scope"])
+def test_parameters_that_the_login_sets_itself_are_refused_when_they_are_set(name: str) -> None:
+    with pytest.raises(ValueError, match=f"login_params.*{name}"):
+        OidcDirectory(ISSUER, CLIENT, SECRET, login_params={name: "x"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
 from typing import Any, Self
@@ -20,7 +20,7 @@ from generalbots_api.auth.model import (
 )
 from generalbots_api.backends.oidc.claims import names_in, profile_of
 from generalbots_api.backends.oidc.clients import OAuthClients
-from generalbots_api.backends.oidc.flow import Flow
+from generalbots_api.backends.oidc.flow import Flow, checked_params
 from generalbots_api.backends.oidc.http import BoundedTransport, Outgoing
 from generalbots_api.backends.oidc.kept import Behind
 from generalbots_api.backends.oidc.metadata import Provider
@@ -40,10 +40,13 @@ class OidcDirectory:
 
     Roles and groups are read from claims of the userinfo: lists of strings, a
     string, or an object whose keys are the names. Profiles cannot be changed
-    and groups not written (`NotSupported`).
+    and groups not written (`NotSupported`). `login_params` are added to the
+    query that browsers take to the provider: some give refresh tokens with
+    `{"prompt": "consent"}` only (OIDC Core 11).
 
     Raises:
-        ValueError: the issuer is not an https URL (http on loopback with `for_development`).
+        ValueError: the issuer is not an https URL (http on loopback with
+            `for_development`), or `login_params` names a parameter that is set here.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class OidcDirectory:
         client_secret: str | None = None,
         *,
         scopes: Sequence[str] = DEFAULT_SCOPES,
+        login_params: Mapping[str, str] | None = None,
         roles_claim: str = "roles",
         groups_claim: str = "groups",
         transport: httpx2.AsyncBaseTransport | None = None,
@@ -66,7 +70,9 @@ class OidcDirectory:
         self._provider = Provider(issuer, self._outgoing, clock, self._behind, for_development=for_development)
         secret = Secret(client_secret) if client_secret else None
         clients = OAuthClients(self._transport, client_id, secret, tuple(scopes))
-        self._flow = Flow(self._provider, self._outgoing, clients, TokenCalls(clients))
+        self._flow = Flow(
+            self._provider, self._outgoing, clients, TokenCalls(clients), checked_params(login_params or {})
+        )
         self._roles_claim = roles_claim
         self._groups_claim = groups_claim
         self._for_development = for_development

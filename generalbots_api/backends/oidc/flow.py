@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 from urllib.parse import urlencode
@@ -30,6 +30,8 @@ from generalbots_api.errors import BadGateway, InvalidRequest, Unauthorized, Una
 log = logging.getLogger("generalbots_api.directory")
 
 REFUSED = "The Directory Service did not log you in"
+_OURS = ("response_type", "response_mode", "client_id", "redirect_uri", "scope", "request", "request_uri")
+LOGIN_PARAMS = frozenset((*_OURS, "state", "nonce", "code_challenge", "code_challenge_method"))
 T = TypeVar("T")
 
 
@@ -41,6 +43,7 @@ class Flow:
     outgoing: Outgoing
     clients: OAuthClients
     tokens: TokenCalls
+    login_params: Mapping[str, str] = field(default_factory=dict)  # see `checked_params`
 
     async def authorization_url(self, pending: PendingLogin, state: str) -> str:
         metadata = await self.provider.metadata_for_login()
@@ -50,6 +53,7 @@ class Flow:
                 state=state,
                 nonce=pending.nonce,
                 code_verifier=pending.verifier.reveal(),
+                **self.login_params,
             )
         return str(url)
 
@@ -189,6 +193,18 @@ class Flow:
     def _expected(self, metadata: Metadata) -> Expected:
         algorithms = expected_algorithms(metadata.id_token_signing_alg_values_supported)
         return Expected(issuer=self.provider.issuer, client_id=self.clients.client_id, algorithms=algorithms)
+
+
+def checked_params(extra: Mapping[str, str]) -> dict[str, str]:
+    """More parameters of the authorization request.
+
+    Raises:
+        ValueError: one of them is set by the flow, or would change how the answer comes.
+    """
+    taken = sorted(LOGIN_PARAMS & set(extra))
+    if taken:
+        raise ValueError(f"login_params: {taken} must not be set, as the login sets or rules them out itself")
+    return dict(extra)
 
 
 def refused(reason: str) -> Unauthorized:
