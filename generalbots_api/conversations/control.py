@@ -71,9 +71,9 @@ class Control:
         stored = anyio.Event()
 
         def hear(event: Event) -> None:
-            if isinstance(event.what, Stored) and event.what.message.sender is Sender.BOT:
-                if reply_id in (None, event.what.message.message_id):
-                    stored.set()
+            message = event.what.message if isinstance(event.what, Stored) else None
+            if message is not None and message.sender is Sender.BOT and reply_id in (None, message.message_id):
+                stored.set()
 
         leave = self.feed.listen(session_id, hear)
         try:

@@ -147,9 +147,9 @@ async def test_a_long_poll_returns_at_the_first_message(stage: Stage) -> None:
 async def test_the_list_tells_of_the_newest_activity_first(stage: Stage) -> None:
     second = await new_session(stage.client)
     third = await new_session(stage.client)
+    await stage.client.delete(f"/api/session/{third}")
     stage.service.clock.advance(5)
     await send(stage, "Hello")
-    await stage.client.delete(f"/api/session/{third}")
     stage.service.clock.advance(5)
     page = await listed(stage)
     assert (page["total"], page["next_cursor"]) == (3, None)
