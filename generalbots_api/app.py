@@ -72,7 +72,7 @@ class GeneralBots:
 
     def _build_mounts(self) -> None:
         entry, sockets = self._services.entry, self._services.socket_entry
-        doors = Doors(self._services).mounts()
+        doors = Doors(self._services, self).mounts()
         mounts = {name: Mount(name, base, endpoints, entry, sockets) for name, (base, endpoints) in doors.items()}
         self.auth = mounts["auth"]
         self.sessions = mounts["sessions"]
@@ -81,6 +81,7 @@ class GeneralBots:
         self.groups = mounts["groups"]
         self.admin = mounts["admin"]
         self.conversations = mounts["conversations"]
+        self.batch = mounts["batch"]
         self.ws = mounts["ws"]
         self.health = mounts["health"]
         self.console = mounts["console"]
@@ -106,6 +107,7 @@ class GeneralBots:
             self.groups,
             self.admin,
             self.conversations,
+            self.batch,
             self.ws,
             self.health,
         ]

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import get_args
 
+from starlette.types import ASGIApp
+
 from generalbots_api.admin.routes import AdminRoutes
 from generalbots_api.admin.service import Admin
 from generalbots_api.auth.routes import AuthRoutes
 from generalbots_api.auth.service import Limits, Logins
+from generalbots_api.batch.routes import BatchRoutes
 from generalbots_api.bots.routes import BotRoutes
 from generalbots_api.console.routes import ConsoleRoutes
 from generalbots_api.conversations.events import Delta, MessageFrame, SessionUpdated, Snapshot, Started
@@ -36,6 +39,7 @@ class Doors:
     """Makes the endpoints of each mount; the name of a mount stands with its prefix."""
 
     services: Services
+    app: ASGIApp  # all of this, for the requests within a batch
 
     def mounts(self) -> dict[str, tuple[str, list[Endpoint]]]:
         own = self.services
@@ -48,6 +52,7 @@ class Doors:
             "groups": ("/api/groups", self._group_endpoints()),
             "admin": ("/api/admin", AdminRoutes(self._admin()).endpoints()),
             "conversations": ("/api/conversations", self._conversation_endpoints()),
+            "batch": ("/api/batch", BatchRoutes(self.app).endpoints()),
             "ws": ("/ws", self._chat().endpoints()),
         }
         documented = [endpoint for _, endpoints in found.values() for endpoint in endpoints]
