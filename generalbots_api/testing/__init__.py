@@ -43,13 +43,14 @@ pytest.register_assert_rewrite(
             "leases",
             "waiting",
             "directory",
+            "visit",
         )
     )
 )
 
 from generalbots_api.testing.bus import BusContract  # noqa: E402 # what is to be rewritten comes after that call
 from generalbots_api.testing.clock import ManualClock  # noqa: E402
-from generalbots_api.testing.directory import DirectoryContract, KnownUser  # noqa: E402
+from generalbots_api.testing.directory import DirectoryContract  # noqa: E402
 from generalbots_api.testing.leases import (  # noqa: E402
     BotRecordStoreContract,
     LeaseStoreContract,
@@ -63,6 +64,7 @@ from generalbots_api.testing.replies import ReplyContract  # noqa: E402
 from generalbots_api.testing.sessions import BotSessionStoreContract  # noqa: E402
 from generalbots_api.testing.storage import StorageContract  # noqa: E402
 from generalbots_api.testing.turn import ManualTurn, answer_of  # noqa: E402
+from generalbots_api.testing.visit import KnownUser  # noqa: E402
 from generalbots_api.testing.waiting import (  # noqa: E402
     EndOfSessionContract,
     SummaryContract,

@@ -14,8 +14,7 @@ from generalbots_api.backends.zitadel import ZitadelDirectory
 from generalbots_api.clock import SystemClock
 from generalbots_api.directory import Directory
 from generalbots_api.ids import UserId
-from generalbots_api.testing import ManualClock
-from generalbots_api.testing.directory import KnownUser
+from generalbots_api.testing import KnownUser, ManualClock
 from generalbots_api.testing.faulty_op import FaultyOp
 from tests.support.service import BASE, new_dev
 

@@ -10,7 +10,8 @@ import pytest
 from generalbots_api import EchoBot, GeneralBots, Settings
 from generalbots_api.backends.memory import MemoryStorage
 from generalbots_api.directory import Directory
-from generalbots_api.testing.directory import DirectoryContract, KnownUser, Visit
+from generalbots_api.testing import DirectoryContract, KnownUser
+from generalbots_api.testing.visit import Visit
 from tests.contracts import directories
 from tests.contracts.directories import CALLBACK, SECRET, Known, Visitor
 from tests.oidc_provider.process import running_provider

@@ -8,7 +8,6 @@ import hashlib
 import httpx2
 import pytest
 
-from generalbots_api.auth.service import hash_state
 from generalbots_api.backends.oidc import OidcDirectory
 from generalbots_api.testing.faulty_op import Endpoint, Trouble
 from tests.login_checks.stage import CLIENT, ISSUER, SECRET, Stage, check_is_refused, staged, state_of
@@ -44,10 +43,9 @@ async def test_state_nonce_and_verifier_are_new_and_different_each_time(stage: S
     seen: set[str] = set()
     for _ in range(5):
         url = await stage.begin()
-        pending = await stage.storage.pending_logins.get(hash_state(state_of(url)))
-        assert pending is not None
         query = query_of(url)
-        verifier = pending.verifier.reveal()
+        assert (await stage.browser.get(await stage.at_provider(url))).status_code == 303
+        verifier = stage.op.token_request["code_verifier"]
         digest = hashlib.sha256(verifier.encode()).digest()
         assert query["code_challenge"] == base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
         assert raw_bytes(verifier) == 32

@@ -33,7 +33,8 @@ class FaultyOp:
     """One client, one user, and the faults of the moment.
 
     `faults` and `user` (the claims of its userinfo) may be set at any time.
-    `calls` counts the requests by endpoint.
+    `calls` counts the requests by endpoint, `token_request` is the last form that
+    came to the token endpoint.
     """
 
     def __init__(self, issuer: str, client_id: str, client_secret: str, *, clock: Clock | None = None) -> None:
@@ -45,6 +46,7 @@ class FaultyOp:
         self.user: Json = dict(ADA)
         self.keys = SigningKeys()
         self.calls: Counter[Endpoint] = Counter()
+        self.token_request: Form = {}
         self._base = issuer.rstrip("/")
         self._tokens = Tokens()
         self._app = self._routes(urlsplit(self._base).path)
@@ -114,7 +116,7 @@ class FaultyOp:
         return RedirectResponse(f"{granted.redirect_uri}{sep}{urlencode(pairs)}", 302)
 
     async def _token(self, request: Request) -> Response:
-        form = await self._form(request)
+        form = self.token_request = await self._form(request)
         is_refresh = form.get("grant_type") == "refresh_token"
         endpoint = Endpoint.REFRESH if is_refresh else Endpoint.TOKEN
         error = self.faults.refresh_error if is_refresh else self.faults.token_error
