@@ -15,7 +15,7 @@ from generalbots_api.storage import Storage
 from generalbots_api.testing.contract import at_once
 from tests.support.nodes import SILENT, nodes
 from tests.support.promises import check_error, close_code, token_of
-from tests.support.service import Service, running_service
+from tests.support.service import KEY, Service, running_service
 from tests.support.wire import Wire, hangs_up, status
 
 pytest_plugins = ["tests.support.fixtures"]
@@ -270,3 +270,19 @@ async def test_a_node_whose_lease_ran_out_takes_what_the_other_has_got(storage: 
             all.wires[0].answers[TOKEN] = status(400, error="invalid_grant")  # the old one, by now
             go_on.set()
         assert answers == [200]
+
+
+async def test_keys_are_rotated_by_adding_the_new_one_and_taking_out_the_old_one_when_its_sessions_are_over(
+    storage: Storage,
+) -> None:
+    new = "the newer key of the tests, 32 bytes or more"
+    async with running_service(storage=storage, settings=SILENT) as service:
+        token, clock, dev = await service.token("alice"), service.clock, service.dev
+    statuses = []
+    for keys, seconds in (([KEY, new], 0), ([KEY, new], AHEAD), ([new], 0), ([KEY], 0)):
+        clock.advance(seconds)
+        settings = {**SILENT, "secret_keys": keys}
+        async with running_service(storage=storage, settings=settings, clock=clock, dev=dev) as service:
+            alice = service.client(headers={"Authorization": f"Bearer {token}"})
+            statuses.append([(await alice.get(path)).status_code for path in (ME, "/api/session")])
+    assert statuses == [[200, 200], [200, 200], [200, 200], [401, 401]]

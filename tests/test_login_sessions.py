@@ -166,6 +166,21 @@ async def test_of_more_logins_than_a_user_may_have_the_oldest_are_not_listed(sto
     assert shown[-1]["created_at"] == "2026-01-20T12:00:01Z"
 
 
+@pytest.mark.parametrize(("idle_timeout", "pause"), [(3_600, 60), (100, 10)])
+async def test_use_is_written_down_once_a_minute_or_a_tenth_of_the_idle_limit(
+    storage: Storage, idle_timeout: int, pause: int
+) -> None:
+    async with running_service(storage=storage, settings={"session_idle_timeout": idle_timeout}) as service:
+        alice = await service.bearer("alice")
+        (login,) = await service.storage.logins.of_user(service.dev.user_id("alice"))  # type: ignore[arg-type] # a UserId
+        service.clock.advance(pause - 1)
+        await alice.get("/api/session")
+        assert await service.storage.logins.get(login.id) == login
+        service.clock.advance(1)
+        await alice.get("/api/session")
+        assert await service.storage.logins.get(login.id) == login.seen(service.clock.now())
+
+
 async def test_the_document_tells_the_types(nobody: Client) -> None:
     document = (await nobody.get("/openapi.json")).json()
     item = document["paths"][SESSIONS]

@@ -50,7 +50,11 @@ class GrantKeeper:
         login = await self.logins.get(id)
         if login is None:
             raise Unauthorized("The session has ended", token_sent=True)
-        grant = opened(self.vault, login)
+        try:
+            grant = opened(self.vault, login)
+        except Unauthorized:  # its key is gone: nothing can be asked for it any more
+            await self.on_over(id)
+            raise
         if grant.expires_at is not None and self.clock.now() >= grant.expires_at - REFRESH_AHEAD:
             return await self.renewals.renewed(id, grant)
         return grant

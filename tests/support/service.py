@@ -115,8 +115,8 @@ async def running_service(
         yield Service(gb, dev, clock, app, storage)
 
 
-def new_dev(clock: ManualClock) -> DevDirectory:
-    dev = DevDirectory(f"{BASE}/dev-directory", secret_keys=[KEY], clock=clock)
+def new_dev(clock: ManualClock, **options: Any) -> DevDirectory:
+    dev = DevDirectory(f"{BASE}/dev-directory", secret_keys=[KEY], clock=clock, **options)
     dev._state.keys._keys = [first_key(type(dev._state.keys))]
     return dev
 
