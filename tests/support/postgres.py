@@ -53,5 +53,5 @@ def empty(schema: str) -> None:
 
 
 def run(statement: sql.Composed) -> None:
-    with psycopg.connect(DSN, autocommit=True) as connection:
+    with psycopg.connect(DSN, autocommit=True, options="-clock_timeout=5s") as connection:
         connection.execute(statement)

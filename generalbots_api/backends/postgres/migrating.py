@@ -15,7 +15,7 @@ from generalbots_api.storage import StorageError
 
 OLDEST_SERVER = 130_000
 MIGRATION_SECONDS = 300.0  # for another process that migrates, and for the steps themselves
-_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('generalbots_api ' || $1, 0))"
+_LOCK = "SELECT pg_advisory_lock(hashtextextended('generalbots_api ' || $1, 0))"
 _FACT = "SELECT value FROM {facts} WHERE name = $1"
 _STRANGERS = (
     "SELECT count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
@@ -51,10 +51,14 @@ async def _check_server(connection: Connection) -> None:
 
 
 async def _migrate(connection: Connection, schema: str) -> None:
+    """The lock lasts as long as the connection.
+
+    It comes before the transaction: one that has begun does not learn of a schema that is made while it waits.
+    """
+    await connection.execute(_LOCK, [schema])
+    done = await _version(connection, schema)  # again: another process may have been faster
+    name = sql.Identifier(schema)
     async with connection.transaction():
-        await connection.execute(_LOCK, [schema])
-        done = await _version(connection, schema)  # again: another process may have been faster
-        name = sql.Identifier(schema)
         if done == 0:
             await connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(name))
         await connection.execute(sql.SQL("SET LOCAL search_path = {}").format(name))

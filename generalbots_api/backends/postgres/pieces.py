@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 PIECE_CHARS = 7_900
-MOST_PIECES = 1_000  # of one message: some 6 MiB
+MOST_BYTES = 4_194_304  # of one message
 MOST_SENDERS = 100  # whose messages are half here
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -18,7 +18,7 @@ _decode = msgspec.msgpack.Decoder(tuple[str, bytes]).decode
 
 
 class TooBig(ValueError):
-    """A message of more than `MOST_PIECES`."""
+    """A message of more than `MOST_BYTES`."""
 
 
 @dataclass(slots=True)
@@ -32,11 +32,11 @@ class Splitter:
         """Raises:
         TooBig.
         """
-        self._number += 1
-        text = base64.b85encode(_encode((topic, payload))).decode()
-        count = -(-len(text) // PIECE_CHARS)
-        if count > MOST_PIECES:
+        if len(payload) > MOST_BYTES:
             raise TooBig(f"{len(payload)} bytes are too many for the bus")
+        self._number += 1
+        text = base64.b64encode(_encode((topic, payload))).decode()
+        count = -(-len(text) // PIECE_CHARS)
         head = f"{self.sender} {self._number}"
         return [
             f"{head} {place} {count} {text[place * PIECE_CHARS : (place + 1) * PIECE_CHARS]}" for place in range(count)
@@ -60,7 +60,7 @@ class Joiner:
         parts = piece.split(" ", 4)
         if len(parts) == 5 and (text := self._joined(*parts)) is not None:
             try:
-                topic, payload = _decode(base64.b85decode(text))
+                topic, payload = _decode(base64.b64decode(text, validate=True))
             except (ValueError, binascii.Error, msgspec.DecodeError):
                 return
             yield parts[0], topic, payload
