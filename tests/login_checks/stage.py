@@ -118,7 +118,7 @@ async def staged(
     directory = kind(issuer, CLIENT, SECRET, transport=op.transport(), clock=clock, **options)
     directory._outgoing.random = AtOnce()  # or many tests would wait for the pauses between tries
     gb = GeneralBots(
-        Settings(secret_keys=[KEY], **(settings or {})),
+        Settings(secret_keys=[KEY], limit_anonymous=100_000, **(settings or {})),
         storage=storage,
         directory=directory,
         bots=[EchoBot()],

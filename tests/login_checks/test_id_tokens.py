@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from generalbots_api.testing.faulty_op import LEFT_OUT, FromNow, Signature
+from generalbots_api.testing.faulty_op import LEFT_OUT, Endpoint, FromNow, Signature
 from tests.login_checks.stage import CLIENT, ISSUER, Stage
 
 pytestmark = pytest.mark.anyio
@@ -57,7 +57,9 @@ LIES: dict[str, list[dict[str, Any]]] = {
         {"claims": {"aud": [CLIENT, "another"], "azp": [CLIENT]}},
         {"claims": {"azp": "another"}},
     ],
-    "sub": [{"claims": {"sub": sub}} for sub in (LEFT_OUT, None, "", 42, ["42"], {"42": 1}, "x" * 256, "4\u00002")],
+    "sub": [
+        {"claims": {"sub": sub}} for sub in (LEFT_OUT, None, "", 42, ["42"], {"42": 1}, "x" * 256, "4\u00002", "4\t2")
+    ],
     "exp": [
         {"claims": {"exp": exp}} for exp in (LEFT_OUT, None, True, FromNow(300, is_text=True), FromNow(-30), -1, 1e300)
     ],
@@ -79,6 +81,7 @@ EACH = [pytest.param(lie, id=f"{check}-{number}") for check, lies in LIES.items(
 async def test_an_id_token_that_fails_a_check_logs_nobody_in(stage: Stage, lie: dict[str, Any]) -> None:
     stage.lie(**lie)
     await stage.refused(401)
+    assert stage.op.calls[Endpoint.USERINFO] == 2  # of the honest login: a token that fails is used for nothing
 
 
 GOOD: dict[str, dict[str, Any]] = {

@@ -21,7 +21,7 @@ from generalbots_api.testing.faulty_op.faults import LEFT_OUT, Changes, Endpoint
 from generalbots_api.testing.faulty_op.forging import id_token, in_base64, signed
 from generalbots_api.testing.faulty_op.keys import SigningKeys
 from generalbots_api.testing.faulty_op.tokens import LIFETIME, Asked, Form, Tokens
-from generalbots_api.testing.faulty_op.troubles import AGAIN, in_trouble
+from generalbots_api.testing.faulty_op.troubles import AGAIN, in_json, in_trouble
 
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 ID_TOKEN_LIFETIME = 300  # seconds
@@ -177,7 +177,7 @@ class FaultyOp:
         told = changed(value, changes, self.clock.unix())
         trouble = self.faults.troubles.get(endpoint)
         if trouble is None or AGAIN in request.query_params:
-            return JSONResponse(told)
+            return in_json(told)
         return await in_trouble(trouble, request, told)
 
     def _error(self, endpoint: Endpoint, code: str, status: int) -> Response:

@@ -42,6 +42,11 @@ async def in_trouble(trouble: Trouble, request: Request, value: Json) -> Respons
             return _misshapen(trouble, value)
 
 
+def in_json(value: object) -> Response:
+    """Any value: what UTF-8 cannot spell is escaped, too."""
+    return Response(json.dumps(value), media_type="application/json")
+
+
 def _misshapen(trouble: Trouble, value: Json) -> Response:
     """With status 200."""
     text = json.dumps(value)
@@ -49,11 +54,11 @@ def _misshapen(trouble: Trouble, value: Json) -> Response:
         case Trouble.HTML:
             return HTMLResponse(PAGE)
         case Trouble.OVERSIZED:
-            return JSONResponse({**value, "padding": "x" * TOO_LONG})
+            return in_json({**value, "padding": "x" * TOO_LONG})
         case Trouble.MALFORMED:
             return Response(text[:-1], media_type="application/json")
         case Trouble.NO_OBJECT:
-            return JSONResponse([value])
+            return in_json([value])
         case Trouble.REPEATED:
             return Response(f'{text[:-1]}, "a": 1, "a": 1}}', media_type="application/json")
     return Response(media_type="application/json")
