@@ -19,6 +19,12 @@ class Bus(Protocol):
     async def publish(self, topic: str, payload: bytes, /) -> None:
         """Tell every listener of `topic`; listeners of this process have it when this returns."""
 
+    def reaches(self, topic: str, but: int, /) -> bool:
+        """Whether anybody may hear of `topic`, besides `but` listeners of this process; True where that is not known.
+
+        So that whoever has told his own listeners already need not publish for nobody.
+        """
+
     def subscribe(self, topic: str, listener: Listener, /) -> Callable[[], None]:
         """Listen from now on; the answer ends it, and may be called twice."""
 

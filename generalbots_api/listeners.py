@@ -16,6 +16,9 @@ class Listeners:
     def __contains__(self, topic: str) -> bool:
         return topic in self._of_topics
 
+    def count(self, topic: str) -> int:
+        return len(self._of_topics.get(topic, ()))
+
     def topics(self) -> list[str]:
         return list(self._of_topics)
 

@@ -175,6 +175,7 @@ class Services:
             lambda token_hash, now: self.login_sessions.find(token_hash, now, is_use=False),
             settings.sockets_per_user,
             settings.max_sockets,
+            settings.write_timeout,
         )
 
     async def confirmed(self, caller: Caller, /) -> Caller:
@@ -198,7 +199,7 @@ class Services:
         now = self.clock.unix()
         quota, decision = await self.rates.take_of(caller, now)
         if not decision.allowed:
-            raise too_many(decision, now)
+            raise too_many(decision.wait_seconds(now))
         return Rate(quota.limit, decision.remaining, math.ceil(decision.resets_unix))
 
     async def check_ready(self) -> None:

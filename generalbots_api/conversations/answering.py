@@ -47,11 +47,15 @@ class Answering:
     async def answer(self, job: Job) -> None:
         draft = Draft(self.max_chars)
         try:
-            with job.scope() as stopping:
+            if job.is_behind_others:
+                await self.others(job)
+            with job.scope(self.timeout) as limited:
                 if not job.is_stopped:
                     await self._write(job, draft)
-            if stopping.cancelled_caught or job.is_stopped:
+            if job.is_stopped:
                 draft.status = MessageStatus.CANCELLED
+            elif limited.cancelled_caught:
+                note_timeout(job, draft)
         except Exception as error:  # noqa: BLE001 # a bot is foreign code, and whatever it raises ends its reply only
             note_failure(job, draft, error)
         except anyio.get_cancelled_exc_class():  # the service stops
@@ -63,20 +67,17 @@ class Answering:
 
     async def _write(self, job: Job, draft: Draft) -> None:
         """Run the bot to its end, telling of each piece."""
-        if job.is_behind_others:
-            await self.others(job)
-        with anyio.fail_after(self.timeout):
-            memory = await self.conversation_log.memory(job.session_id)
-            take = self._taker(job, draft)
-            if job.message is None:
-                opening = BotOpening(job.session_id, job.reply_id, job.caller, memory)
-                await self.running.greet(job.bot, opening, take)
-                draft.memory = opening.changed_memory()
-            else:
-                turn = BotTurn(self.conversation_log, job.message, job.caller, memory)
-                await self._start(job)
-                await self.running.run(job.bot, turn, take)
-                draft.memory = turn.changed_memory()
+        memory = await self.conversation_log.memory(job.session_id)
+        take = self._taker(job, draft)
+        if job.message is None:
+            opening = BotOpening(job.session_id, job.reply_id, job.caller, memory)
+            await self.running.greet(job.bot, opening, take)
+            draft.memory = opening.changed_memory()
+        else:
+            turn = BotTurn(self.conversation_log, job.message, job.caller, memory)
+            await self._start(job)
+            await self.running.run(job.bot, turn, take)
+            draft.memory = turn.changed_memory()
 
     def _taker(self, job: Job, draft: Draft) -> Callable[[Piece], Awaitable[None]]:
         tell, session_id, reply_id = self.feed.tell, job.session_id, job.reply_id
@@ -122,15 +123,17 @@ def note_failure(job: Job, draft: Draft, error: Exception) -> None:
     """Give the reply the status, and the log the reason; the client is told no more than that."""
     if job.is_stopped:  # a bot may raise what it likes on its way out
         draft.status = MessageStatus.CANCELLED
-    elif isinstance(error, TimeoutError):
-        draft.fail("The bot took too long to answer", "timeout")
-        log.warning("reply.timeout", extra=_where(job))
     elif isinstance(error, TooLong):
         draft.fail("The bot's answer is too long", "too_long")
         log.warning("reply.too_long", extra=_where(job))
     else:
         draft.fail("The bot could not answer", "failed")
         log.error("reply.failed", extra=_where(job), exc_info=error)
+
+
+def note_timeout(job: Job, draft: Draft) -> None:
+    draft.fail("The bot took too long to answer", "timeout")
+    log.warning("reply.timeout", extra=_where(job))
 
 
 def _where(job: Job) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass, field
 
 import msgspec
@@ -14,6 +14,15 @@ from generalbots_api.conversations.model import Message
 from generalbots_api.errors import Unavailable
 from generalbots_api.ids import BotId, BotSessionId, MessageId, new_id
 
+
+class Nobody:
+    """What there is to wait for when nobody else listens."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield from ()
+
+
+NOBODY = Nobody()
 log = logging.getLogger("generalbots_api.conversations")
 
 Listener = Callable[[Event], None]
@@ -83,6 +92,8 @@ class Feed:
         """Tell the listeners of this node now, and return what tells the others."""
         if self._note(what, is_ours=True):
             self._deliver(session_id, Event(what=what, origin=origin))
+        if not self.bus.reaches(topic_of(session_id), 1 if session_id in self._audiences else 0):
+            return NOBODY
         news = Told(message=what.message) if isinstance(what, Stored) else what
         return self._publish(session_id, news)
 

@@ -38,9 +38,9 @@ class Job:
         if self._scope is not None:
             self._scope.cancel()
 
-    def scope(self) -> anyio.CancelScope:
-        """The scope that `stop` cancels, for the part that may be cancelled."""
-        self._scope = anyio.CancelScope()
+    def scope(self, timeout: float) -> anyio.CancelScope:
+        """The scope that `stop` cancels, and the time that the reply may take, in seconds."""
+        self._scope = anyio.CancelScope(deadline=anyio.current_time() + timeout)
         if self.is_stopped:
             self._scope.cancel()
         return self._scope

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from generalbots_api.errors import Unavailable
@@ -22,6 +24,10 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     limit: int
     remaining: int  # requests left in this window, never negative
     resets_unix: float
+
+    def wait_seconds(self, now_unix: float) -> int:
+        """Until the next window, in whole seconds, at least 1."""
+        return max(1, math.ceil(self.resets_unix - now_unix))
 
 
 class NotCounted(Unavailable):

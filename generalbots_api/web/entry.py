@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import math
 import secrets
 import time
 from asyncio import get_running_loop
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import count
 
 import msgspec
@@ -135,7 +135,9 @@ class Entry:
         who = self.identification.known(visit.head, visit.now_unix) or await self.identify(visit, scope, endpoint)
         caller = who.caller
         if endpoint is None or endpoint.is_counted:
-            await self.count(visit, scope, caller)
+            wait = await self.counted(visit, scope, caller)
+            if wait is not None:
+                return limited(wait)
         if caller is None or (who.is_by_cookie and method not in SAFE_METHODS):
             refusal = self._refusal(who, visit, scope, endpoint, found)
             if refusal is not None:
@@ -155,10 +157,22 @@ class Entry:
         return await self.identification.identify(visit.head, scope, visit.now_unix, is_use=is_use)
 
     async def count(self, visit: Visit, scope: Scope, caller: Caller | None) -> None:
-        """Count the request once, and give the response the headers that tell of it.
+        """As `counted`.
 
         Raises:
             RateLimited: the quota is used up.
+        """
+        wait = await self.counted(visit, scope, caller)
+        if wait is not None:
+            raise too_many(wait)
+
+    async def counted(self, visit: Visit, scope: Scope, caller: Caller | None) -> int | None:
+        """Count the request once, and give the response the headers that tell of it.
+
+        None: it may go on; else the quota is used up for so many seconds more,
+        which is no exception: whoever is refused should cost less than whoever is served.
+
+        Raises:
             NotCounted: the limiter is down and the settings say "closed".
         """
         now = visit.now_unix
@@ -169,8 +183,7 @@ class Entry:
             visit.headers += self.rate_headers.of(refused.quota, refused.decision, now)
             raise
         visit.headers += self.rate_headers.of(quota, decision, now)
-        if not decision.allowed:
-            raise too_many(decision, now)
+        return None if decision.allowed else decision.wait_seconds(now)
 
     async def _take_anonymous(self, visit: Visit, scope: Scope) -> tuple[Quota, Decision]:
         address = self.reading.addresses.client(scope, visit.head)
@@ -210,9 +223,13 @@ def needs_session(scope: Scope, found: Found | None) -> bool:
     return is_at(route_path(scope), "/api")
 
 
-def too_many(decision: Decision, now_unix: float) -> RateLimited:
-    wait = max(1, math.ceil(decision.resets_unix - now_unix))
-    return RateLimited("The request quota is used up", retry_after=wait)
+def too_many(wait_seconds: int) -> RateLimited:
+    return RateLimited("The request quota is used up", retry_after=wait_seconds)
+
+
+@lru_cache(maxsize=4_096)  # a window has no more seconds, by default
+def limited(wait_seconds: int) -> Reply:
+    return error_reply(too_many(wait_seconds), "")
 
 
 def _without_endpoint(found: Found | None, method: str) -> Reply:

@@ -35,9 +35,7 @@ def parse(body: bytes | str) -> Any:
     """The JSON value of `body`; refuses what `decode` refuses, but for the type."""
     try:
         text = body if isinstance(body, str) else body.decode("utf-8")
-        value = json.loads(
-            text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_float, parse_int=_integer
-        )
+        value = _decode(text)
     except (ValueError, RecursionError) as error:
         reason = error.args[0] if isinstance(error, _Refused) else "not valid JSON in UTF-8"
         raise InvalidRequest(f"The body is refused: {reason}") from None
@@ -89,6 +87,11 @@ def _integer(text: str) -> int:
     if abs(value) > MAX_INTEGER:
         raise _Refused("a number is too large")
     return value
+
+
+_decode = json.JSONDecoder(  # made once: `json.loads` makes one at each call that has hooks
+    object_pairs_hook=_object, parse_constant=_constant, parse_float=_float, parse_int=_integer
+).decode
 
 
 def _walk(value: Any, levels: int) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import anyio
-import anyio.lowlevel
 import msgspec
 from starlette.types import Message, Receive, Send
 
@@ -21,6 +21,7 @@ from generalbots_api.ws.codec import Malformed, decode_frame
 from generalbots_api.ws.farewell import goodbye
 from generalbots_api.ws.flood import Flood
 from generalbots_api.ws.model import ClientFrame, CloseCode, PongFrame, encoded, error_frame
+from generalbots_api.ws.outbox import Outbox
 from generalbots_api.ws.service import Socket
 
 CLOSE_TIMEOUT = 2.0  # seconds for the last frames of a socket that may not read
@@ -121,18 +122,30 @@ def with_details(error: ErrorObject, **details: object) -> ErrorObject:
     return msgspec.structs.replace(error, details={**error.details, **details})
 
 
-async def write_all(socket: Socket, send: Send, timeout: float) -> None:
-    """Send what comes until there is a close to send; a write that takes too long is the last."""
-    outbox = socket.outbox
+async def write_all(socket: Socket, send: Send) -> None:
+    """Send what comes until there is a close to send, or nobody to send it to.
+
+    A write that takes too long is cancelled by whoever sweeps the sockets.
+    """
+    try:
+        with anyio.CancelScope() as socket.outbox.writing:
+            await _write(socket.outbox, send)
+        with anyio.move_on_after(CLOSE_TIMEOUT):
+            await _close(socket, send)
+    except OSError:  # what ASGI has a server raise when the client has gone
+        return
+
+
+async def _write(outbox: Outbox, send: Send) -> None:
+    now = asyncio.get_running_loop().time
     while (frame := await outbox.next()) is not None:
-        with anyio.move_on_after(timeout) as waiting:
-            await send({"type": "websocket.send", "text": frame if isinstance(frame, str) else frame.frame})
-        if waiting.cancelled_caught:
-            outbox.close(CloseCode.SLOW, "The client does not read what is sent")
-            break
-        await anyio.lowlevel.checkpoint()
-    code = outbox.close_code or CloseCode.NORMAL
-    with anyio.move_on_after(CLOSE_TIMEOUT):
-        if socket.is_stream:
-            await send({"type": "websocket.send", "text": encoded(goodbye(code, outbox.close_reason))})
-        await send({"type": "websocket.close", "code": int(code), "reason": outbox.close_reason})
+        outbox.writing_since = now()
+        await send({"type": "websocket.send", "text": frame if isinstance(frame, str) else frame.frame})
+        outbox.writing_since = 0.0
+
+
+async def _close(socket: Socket, send: Send) -> None:
+    code, reason = socket.outbox.close_code or CloseCode.NORMAL, socket.outbox.close_reason
+    if socket.is_stream:
+        await send({"type": "websocket.send", "text": encoded(goodbye(code, reason))})
+    await send({"type": "websocket.close", "code": int(code), "reason": reason})

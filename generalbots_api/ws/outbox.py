@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -21,7 +22,9 @@ class Outbox:
     close_reason: str = ""
     _frames: deque[str | Event] = field(default_factory=deque)
     _bytes: int = 0
-    _filled: anyio.Event | None = None  # somebody waits for a frame
+    writing: anyio.CancelScope | None = None  # of its writer; cancelled when a write takes too long
+    writing_since: float = 0.0  # by the event loop's clock; 0: no write is under way
+    _filled: asyncio.Future[None] | None = None  # its writer waits for a frame; cheaper than an event for each
     _emptied: anyio.Event | None = None  # somebody waits for room
 
     @property
@@ -41,8 +44,7 @@ class Outbox:
         if len(self._frames) > self.max_frames or self._bytes > self.max_bytes:
             self._frames.clear()
             self.close(CloseCode.SLOW, "The client does not read what is sent")
-        if self._filled is not None:
-            self._filled.set()
+        self._wake()
 
     async def put_patiently(self, frame: str | Event) -> None:
         """Queue a frame when the reader has room for it: for what happened before."""
@@ -55,24 +57,33 @@ class Outbox:
         """Close after what waits has been sent. The first close stands."""
         if self.close_code is None:
             self.close_code, self.close_reason = code, reason
-            for waiting in (self._filled, self._emptied):
-                if waiting is not None:
-                    waiting.set()
+            self._wake()
+            if self._emptied is not None:
+                self._emptied.set()
+
+    def give_up_on(self, now: float, timeout: float) -> None:
+        """Cancel a write that has taken too long; `now` by the event loop's clock."""
+        if self.writing is not None and self.writing_since and now - self.writing_since >= timeout:
+            self.close(CloseCode.SLOW, "The client does not read what is sent")
+            self.writing.cancel()
 
     async def next(self) -> str | Event | None:
         """The next thing to send; None: nothing is left but to close."""
         while not self._frames:
             if self.close_code is not None:
                 return None
-            self._filled = anyio.Event()
-            await self._filled.wait()
-        self._filled = None
+            self._filled = asyncio.get_running_loop().create_future()
+            await self._filled
         frame = self._frames.popleft()
         self._bytes = self._bytes - len(frame if isinstance(frame, str) else frame.frame) if self._frames else 0
         if self._emptied is not None and not self.is_half_full:
             self._emptied.set()
             self._emptied = None
         return frame
+
+    def _wake(self) -> None:
+        if self._filled is not None and not self._filled.done():
+            self._filled.set_result(None)
 
     def _join(self, delta: Delta) -> bool:
         """Add a piece to one of the same reply that waits still, if the reader is behind."""

@@ -92,7 +92,7 @@ class ChatRoutes:
         socket = dialogue.socket
 
         async def write() -> None:
-            await write_all(socket, opening.send, self.settings.write_timeout)
+            await write_all(socket, opening.send)
             tasks.cancel_scope.cancel()
 
         tasks.start_soon(write)

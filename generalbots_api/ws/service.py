@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -76,6 +77,7 @@ class Sockets:
     find_caller: FindCaller
     per_user: int
     most: int
+    write_timeout: float  # seconds
     is_draining: bool = False
     _by_user: dict[UserId, list[Socket]] = field(default_factory=dict)
     _count: int = 0
@@ -159,9 +161,10 @@ class Sockets:
                 await self._look_again(socket, self.clock.unix())
 
     async def sweep(self) -> None:
-        """Look at every socket: whether its login ends, and whether its client is there."""
-        now = self.clock.unix()
+        """Look at every socket: whether its login ends, and whether its client is there and reads."""
+        now, loop_time = self.clock.unix(), asyncio.get_running_loop().time()
         for socket in self._all():
+            socket.outbox.give_up_on(loop_time, self.write_timeout)
             if socket.outbox.close_code is not None:
                 continue
             if socket.is_stream:

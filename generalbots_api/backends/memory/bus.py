@@ -18,6 +18,9 @@ class MemoryBus:
     async def publish(self, topic: str, payload: bytes, /) -> None:
         self._listeners.tell(topic, payload)
 
+    def reaches(self, topic: str, but: int, /) -> bool:
+        return self._listeners.count(topic) > but
+
     def subscribe(self, topic: str, listener: Listener, /) -> Callable[[], None]:
         return self._listeners.add(topic, listener)
 
