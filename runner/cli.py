@@ -41,6 +41,7 @@ class Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] | None = None) -> int:
     """The exit code: 0, 1 if the service cannot run, 2 if a setting is wrong."""
     known = options()
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
         flags = parser(known).flags(arguments)
         values = read(known, flags, os.environ if environment is None else environment)
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] 
         return USAGE_ERROR
     from runner.process import run  # noqa: PLC0415 - --help and --check need no server
 
-    return run(values)
+    return run(values, arguments)
 
 
 def read(known: Sequence[Option], flags: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Value]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import anyio
@@ -36,22 +38,44 @@ class Requests:
             task.cancel()
 
 
-async def end(server: Server, requests: Requests, graceful_timeout: float) -> None:
-    """Answer what is under way, close what is not, and after the grace end what is left.
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What happens between a signal and the end of the server."""
 
-    An idle connection is not closed at once: a request that is on its way to it
-    would be lost. Its answer says that it is the last.
-    """
-    await server.finish()
-    with anyio.move_on_after(graceful_timeout):
+    server: Server
+    requests: Requests
+    listening: asyncio.AbstractServer
+    drain: Callable[[], Awaitable[None]]
+
+    async def run(self, grace: float) -> None:
+        """Answer what is under way, close what is not, and after `grace` seconds end what is left."""
+        await self.server.finish()
+        with anyio.move_on_after(grace):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._turn_away)
+                await self.drain()
+                self.server.restart()
+            await self.server.empty()
+        self.listening.close()
+        await self._cut()
+
+    async def _turn_away(self) -> None:
+        """Take no more, and close what is idle.
+
+        Not at once: a request that is on its way would be lost. Its answer says
+        that it is the last one of its connection.
+        """
         with anyio.move_on_after(IDLE_LINGER):
-            await server.empty()
-        server.let_go()
-        await server.empty()
-    while server.connections:
-        requests.cancel()
-        with anyio.move_on_after(LAST_WORDS):
-            await server.empty()
-        server.cut()
-        with anyio.move_on_after(LAST_WORDS):
-            await server.empty()
+            await self.server.empty()
+        self.listening.close()
+        self.server.let_go()
+
+    async def _cut(self) -> None:
+        self.server.restart()
+        while self.server.connections:
+            self.requests.cancel()
+            with anyio.move_on_after(LAST_WORDS):
+                await self.server.empty()
+            self.server.cut()
+            with anyio.move_on_after(LAST_WORDS):
+                await self.server.empty()

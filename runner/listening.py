@@ -31,6 +31,7 @@ class Listener(AbstractContextManager["Listener"]):
     origin: str  # "http://127.0.0.1:8080"
     host: str | None = None  # None: no address of a network
     path: Path | None = None
+    is_own: bool = True
 
     @property
     def is_loopback(self) -> bool:
@@ -41,7 +42,7 @@ class Listener(AbstractContextManager["Listener"]):
         return f"unix:{self.path}" if self.path else self.origin
 
     def __exit__(self, *exc_info: object) -> None:
-        if self.path is not None:
+        if self.path is not None and self.is_own:
             self.path.unlink(missing_ok=True)
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 
 import anyio
@@ -19,11 +22,14 @@ from runner.hosts import with_hosts_of_loopback
 from runner.keys import with_kept_key
 from runner.layers import SettingsError, Value
 from runner.listening import CannotBind, Listener, address_of
+from runner.notify import Notifier
 from runner.server import FRAME_SLACK, ServerOptions, serve_until
 from runner.serving.limits import Limits
 from runner.signals import told_once
+from runner.supervised import is_supervised, supervise
 from runner.validating import plain_of, scheme_of, validated
 from runner.wiring import Service, build
+from runner.worker import Place
 
 CANNOT_RUN = 1
 WRONG_SETTING = 2
@@ -32,20 +38,31 @@ DIRECTORY_TIMEOUT = 2.0  # seconds
 log = logging.getLogger("runner")
 
 
-def run(values: Mapping[str, Value]) -> int:
+class CannotStart(Exception):
+    """A backend cannot be opened; the text says which error it had."""
+
+
+def run(values: Mapping[str, Value], arguments: Sequence[str]) -> int:
     """The exit code. What cannot go on ends with one line that says what to do."""
+    place = Place.given(os.environ)
     try:
         settings = validated(values)
         logs.configure(values["log_level"].value, values["log_format"].value)
-        with address_of(values["bind"].value).listen(scheme_of(values)) as listener:
+        if place is not None:
+            place.end_with_parent(values["graceful_timeout"].value)
+        with place.listener() if place else address_of(values["bind"].value).listen(scheme_of(values)) as listener:
+            if place is None and is_supervised(values):
+                return supervise(values, arguments, listener)
             service = build(values, with_kept_key(settings, values), listener.origin)
-            anyio.run(_serve, service, listener, values, backend_options=_loop())
+            anyio.run(_serve, service, listener, values, place, backend_options=_loop())
     except SettingsError as error:
         return _told(str(error), WRONG_SETTING)
     except CannotBind as error:
         return _told(f"bind: {error}", CANNOT_RUN)
     except StorageError as error:
         return _told(f"storage: {error}", CANNOT_RUN)
+    except CannotStart as error:
+        return _told(f"the service cannot start: {error}", CANNOT_RUN)
     return 0
 
 
@@ -54,21 +71,44 @@ def _told(problem: str, code: int) -> int:
     return code
 
 
-async def _serve(service: Service, listener: Listener, values: Mapping[str, Value]) -> None:
-    plain = plain_of(values)
-    async with service.gb.lifespan(), anyio.create_task_group() as tasks:
+async def _serve(service: Service, listener: Listener, values: Mapping[str, Value], place: Place | None) -> None:
+    plain, notifier = plain_of(values), Notifier.of({} if place else os.environ)
+    async with _opened(service), anyio.create_task_group() as tasks:
         gc.collect()
         gc.freeze()  # what lives from the start on need not be looked at again
         with told_once() as told:
 
             async def stop() -> None:
                 log.info("stopping", extra={"signal": (await told()).name})
-                await service.gb.drain()
+                notifier.stopping()
 
-            print(banner.text(service, listener, values), flush=True)
-            tasks.start_soon(_tell_if_down, service)
-            await serve_until(stop, _app(service, listener, plain), listener.descriptor, _options(service, plain))
+            if place is None or place.tells:
+                print(banner.text(service, listener, values), flush=True)
+                tasks.start_soon(_tell_if_down, service)
+            tasks.start_soon(place.keep_alive if place else notifier.keep_alive)
+            notifier.ready()
+            options = _options(service, plain)
+            drain = partial(service.gb.drain, options.graceful_timeout)
+            await serve_until(stop, _app(service, listener, plain), listener.descriptor, options, drain)
         tasks.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def _opened(service: Service) -> AsyncIterator[None]:
+    """The service with its backends open.
+
+    Raises:
+        CannotStart: one of them cannot be opened, and says so in no way that is known here.
+    """
+    async with AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(service.gb.lifespan())
+        except StorageError:
+            raise
+        except Exception as error:
+            log.debug("start.failed", exc_info=error)
+            raise CannotStart(" ".join(f"{type(error).__name__}: {error}".split())) from None
+        yield
 
 
 def _app(service: Service, listener: Listener, plain: Mapping[str, Any]) -> ASGIApp:

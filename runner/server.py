@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import anyio
 from starlette.types import ASGIApp
 
-from runner.drain import Requests, end
+from runner.drain import Ending, Requests
 from runner.listening import BACKLOG
 from runner.serving.limits import Limits
 from runner.serving.names import Config
@@ -33,10 +33,23 @@ class ServerOptions:
     limits: Limits = Limits()
 
 
+async def nothing() -> None:
+    """What an app that keeps nothing has to drain."""
+
+
 async def serve_until(
-    stop: Callable[[], Awaitable[None]], app: ASGIApp, descriptor: int, options: ServerOptions
+    stop: Callable[[], Awaitable[None]],
+    app: ASGIApp,
+    descriptor: int,
+    options: ServerOptions,
+    drain: Callable[[], Awaitable[None]] = nothing,
 ) -> None:
-    """Serve on the socket until `stop` returns; requests in flight get `graceful_timeout` seconds from then on."""
+    """Serve on the socket until `stop` returns, then drain.
+
+    Requests in flight, and what `drain` waits for, get `graceful_timeout`
+    seconds from then on. New connections are taken a moment longer, so that who
+    asks whether it is ready is told that it is not.
+    """
     requests = Requests(app)
     config = _config(options)
     server = Server(requests, config, options.limits)
@@ -50,8 +63,7 @@ async def serve_until(
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(server.sweep)
         await stop()
-        listening.close()
-        await end(server, requests, options.graceful_timeout)
+        await Ending(server, requests, listening, drain).run(options.graceful_timeout)
         tasks.cancel_scope.cancel()
 
 

@@ -44,3 +44,12 @@ def told_once() -> Iterator[Callable[[], Awaitable[signal.Signals]]]:
             yield first
     finally:
         end_at_once()  # the receiver has put the default handlers back, whose Ctrl-C is a traceback
+
+
+def has_terminal() -> bool:
+    """Whether a terminal controls this process: when it is closed, SIGHUP says so, and it is gone."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True

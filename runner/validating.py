@@ -13,6 +13,7 @@ from generalbots_api.settings import Settings
 from runner.layers import SettingsError, Value
 from runner.listening import address_of
 from runner.options import masked
+from runner.sharing import check_workers
 
 MEMORY = "memory://"
 SQLITE = "sqlite:///"
@@ -58,24 +59,15 @@ def scheme_of(values: Mapping[str, Value]) -> str:
 
 def _check_own(plain: Mapping[str, Any]) -> None:
     address_of(plain["bind"])
-    _check_workers(plain["workers"])
     for name, schemes in SCHEMES.items():
         _check_scheme(name, plain[name], schemes)
     _check_file(plain["storage"])
+    check_workers(plain)
     if not (math.isfinite(plain["graceful_timeout"]) and plain["graceful_timeout"] >= 0):
         raise SettingsError("graceful_timeout: must be 0 or more seconds")
     if plain["root_path"] and not plain["root_path"].startswith("/"):
         raise SettingsError("root_path: must begin with /")
     _check_tls(plain["certfile"], plain["keyfile"])
-
-
-def _check_workers(workers: int) -> None:
-    if workers < 1:
-        raise SettingsError("workers: must be at least 1")
-    if workers > 1:
-        raise SettingsError(
-            "workers: more than 1 is not supported yet: it needs a limiter and a bus that processes share"
-        )
 
 
 def _check_scheme(name: str, url: str | None, schemes: tuple[str, ...]) -> None:

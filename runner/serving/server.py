@@ -45,8 +45,11 @@ class Server:
                 connection.check(now)
 
     async def finish(self) -> None:
-        """From now on each answer is the last of its connection, and sockets are told to come back elsewhere."""
+        """From now on each answer is the last of its connection."""
         await self.context.terminated.set()
+
+    def restart(self) -> None:
+        """Tell what is open of WebSockets to come back elsewhere, if the app has not."""
         for connection in list(self.connections):
             connection.restart()
 
