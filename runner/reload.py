@@ -24,9 +24,8 @@ class Watcher:
     files: tuple[Path, ...] = ()  # besides, as that of the settings
     every: float = EVERY
 
-    async def watch(self, changed: Callable[[str], None]) -> None:
-        """Call `changed` with the name of a file, whenever some have come, gone or changed."""
-        before = await anyio.to_thread.run_sync(self.state)
+    async def watch(self, before: State, changed: Callable[[str], None]) -> None:
+        """Call `changed` with the name of a file, whenever some have come, gone or changed since `before`."""
         while True:
             await anyio.sleep(self.every)
             now = await anyio.to_thread.run_sync(self.state)

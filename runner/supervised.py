@@ -7,6 +7,7 @@ import os
 import secrets
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -17,7 +18,7 @@ from runner.listening import Listener
 from runner.notify import Notifier
 from runner.options import ENV_PREFIX
 from runner.reload import Watcher, folders_of
-from runner.supervisor import SILENCE, Supervisor
+from runner.supervisor import SILENCE, Supervisor, Watch
 from runner.validating import SQLITE
 from runner.worker import Place
 
@@ -44,7 +45,7 @@ def supervise(values: Mapping[str, Value], arguments: Sequence[str], listener: L
         values["workers"].value,
         values["graceful_timeout"].value,
         Notifier.of(os.environ),
-        watch=_watcher(values).watch if reload else None,
+        watch=_watch(values) if reload else None,
         silence=math.inf if reload else SILENCE,  # somebody may be looking at it with a debugger
     )
     try:
@@ -61,7 +62,9 @@ def _environment(values: Mapping[str, Value]) -> dict[str, str]:
     return {**os.environ, f"{ENV_PREFIX}SECRET_KEYS": secrets.token_urlsafe(48)}
 
 
-def _watcher(values: Mapping[str, Value]) -> Watcher:
+def _watch(values: Mapping[str, Value]) -> Watch:
+    """What has changed since now: before any worker has read it."""
     modules = [path.partition(":")[0] for path in values["bots"].value]
     files = {value.source for value in values.values() if value.source.endswith(".toml")}
-    return Watcher(folders_of([*modules, "generalbots_api", "runner"]), tuple(Path(name) for name in files))
+    watcher = Watcher(folders_of([*modules, "generalbots_api", "runner"]), tuple(Path(name) for name in files))
+    return partial(watcher.watch, watcher.state())

@@ -82,8 +82,8 @@ class Supervisor:
             if number == signal.SIGHUP and self.has_terminal == has_terminal():
                 self.ask_to_roll("SIGHUP")
             elif self._code is None:
-                log.info("stopping", extra={"signal": number.name})
                 self._end_at_once_next_time()
+                log.info("stopping", extra={"signal": number.name})
                 await self._stop(0)
 
     def ask_to_roll(self, reason: str) -> None:
@@ -165,7 +165,7 @@ class Supervisor:
             log.info("rolling", extra={"reason": self._reason})
             self.notifier.reloading()
             for child in [one for one in self._children if one.is_wanted]:
-                if not await self._exchanged(child):
+                if not await self._exchanged(child) and self._code is None:
                     log.error("roll.failed", extra={"reason": "the new worker did not start; the old ones serve on"})
                     break
             self.notifier.ready()

@@ -46,7 +46,10 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: str, **environment: 
         (("--environment", "test"), "environment must be one of development, production"),
         (("--config", "nowhere.toml"), "config: there is no file nowhere.toml"),
         (("--bind", "rubbish"), "bind: must be HOST:PORT"),
-        (("--workers", "2"), "workers: 2 processes must share what they keep; set limiter = redis://…, bus = redis://… or"),
+        (
+            ("--workers", "2"),
+            "workers: 2 processes must share what they keep; set limiter = redis://…, bus = redis://… or",
+        ),
         (("--workers", "2", "--storage", "memory://"), "set storage = postgresql://… or sqlite:///PATH, limiter ="),
         (("--workers", "2"), "directory = zitadel or oidc"),
         (("--workers", "0"), "workers: must be at least 1"),

@@ -46,9 +46,9 @@ def start(*arguments: str, folder: Path, environment: dict[str, str] | None = No
 
 
 @contextmanager
-def running_runner(*arguments: str, folder: Path) -> Iterator[Runner]:
+def running_runner(*arguments: str, folder: Path, environment: dict[str, str] | None = None) -> Iterator[Runner]:
     """A runner that answers; ended at the end, whatever happens."""
-    process = start("--bind", "127.0.0.1:0", *arguments, folder=folder)
+    process = start("--bind", "127.0.0.1:0", *arguments, folder=folder, environment=environment)
     errors: list[str] = []
     assert process.stdout is not None
     assert process.stderr is not None
