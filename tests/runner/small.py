@@ -40,7 +40,7 @@ async def work(place: Place, grace: float, kind: str) -> None:
     if kind == "crashes":
         os.write(place.beat, b".")
         os._exit(CRASHED)
-    from runner.server import ServerOptions, serve_until  # noqa: PLC0415 - most of a start, which others need not have
+    from runner.server import ServerOptions, serve_until  # most of a start, which others need not have
 
     with told_once() as told:
         async with anyio.create_task_group() as tasks:

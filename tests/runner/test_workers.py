@@ -38,7 +38,7 @@ def test_two_workers_count_together_roll_without_a_failure_and_end_with_code_0(t
         assert answers == {404: LIMIT, 429: 10}
         runner.process.send_signal(signal.SIGHUP)
         while "".join(runner.errors).count("stopping") < 2:
-            assert httpx2.get(f"{runner.base}/health").status_code == 200
+            assert httpx2.get(f"{runner.base}/health").status_code == 429  # an answer, of any worker
         assert runner.end() == 0
     assert runner.started.count("General Bots API") == 1
     said = "".join(runner.errors)
