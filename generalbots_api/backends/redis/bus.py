@@ -43,7 +43,11 @@ class RedisBus:
         self._troubles: dict[str, str] = {}
         self._line: Line | None = None
         self._subscriptions: Subscriptions | None = None
-        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def is_up(self) -> bool:
+        """Whether, as far as is known, news go out and come in."""
+        return not self._troubles
 
     async def publish(self, topic: str, payload: bytes, /) -> None:
         self._listeners.tell(topic, payload)
@@ -84,23 +88,22 @@ class RedisBus:
         await self._line.ping()
 
     async def __aenter__(self) -> Self:
-        self._line = Line(self._connect, lambda reason: self._note("publishing", reason))
-        subscriptions = Subscriptions(self._connect, self._hear, lambda reason: self._note("listening", reason))
+        self._line = Line(self._connect, self._note_line)
+        subscriptions = Subscriptions(self._connect, self._hear, self._note_subscriptions)
         self._subscriptions = subscriptions
         for topic in self._listeners.topics():
             self._want(topic)
-        self._task = asyncio.create_task(subscriptions.run(), name="redis bus")
+        subscriptions.start()
         settled = asyncio.ensure_future(subscriptions.settled())
         await asyncio.wait([settled], timeout=TIMEOUT)
         settled.cancel()  # it goes on without Redis
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        line, task = self._line, self._task
-        self._line = self._subscriptions = self._task = None
-        if task is not None:
-            task.cancel()
-            await asyncio.wait([task])
+        line, subscriptions = self._line, self._subscriptions
+        self._line = self._subscriptions = None
+        if subscriptions is not None:
+            await subscriptions.close()
         if line is not None:
             await line.flush()
             await line.close()
@@ -124,6 +127,16 @@ class RedisBus:
             self._listeners.tell(topic, payload[NODE_BYTES:])
         except Exception:  # of another version, or of somebody else: the next ones must come through
             log.exception("bus.news_failed", extra={"topic": topic})
+
+    def _note_line(self, reason: str | None) -> None:
+        self._note("publishing", reason)
+        if reason is not None and self._subscriptions is not None:
+            self._subscriptions.doubt(reason)
+
+    def _note_subscriptions(self, reason: str | None) -> None:
+        self._note("listening", reason)
+        if reason is not None and self._line is not None:
+            self._line.doubt()
 
     def _note(self, part: str, reason: str | None) -> None:
         """One line when Redis goes, and one when all is well again."""

@@ -6,20 +6,17 @@ import asyncio
 import math
 import random
 from collections import deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from itertools import chain, repeat
 from typing import Any, NamedTuple
 
 from redis.asyncio import Connection
-from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import ResponseError
 
-from generalbots_api.backends.redis.connecting import TIMEOUT, Connect, opened, reason_of
+from generalbots_api.backends.redis.connecting import TIMEOUT, Connect, answered, bounded, opened, reason_of, within
 from generalbots_api.errors import Unavailable
 
 POST_TIMEOUT = 1.0  # seconds for a batch that nobody waits for
-GRACE = 0.05  # seconds
 MAX_WAITING = 10_000  # calls
 MAX_WAITING_BYTES = 16_777_216
 MAX_BATCH = 500  # calls in one write
@@ -53,6 +50,8 @@ class Line:
         self._connect = connect
         self._on_change = on_change  # told the same
         self._connection: Connection | None = None
+        self._is_doubtful = False
+        self._is_closed = False
         self._waiting: deque[_Call] = deque()
         self._bytes = 0
         self._worker: asyncio.Task[None] | None = None
@@ -78,12 +77,17 @@ class Line:
         if await self.call("PING") != b"PONG":
             raise Unavailable("Redis gives answers that make no sense", retry_after=1)
 
+    def doubt(self) -> None:
+        """Something else has found Redis away: what comes next goes out on a new connection."""
+        self._is_doubtful = True
+
     async def flush(self) -> None:
         """Wait until everything posted is out, or lost. At most 250 ms."""
         if self._worker is not None:
             await asyncio.wait([self._worker], timeout=TIMEOUT)
 
     async def close(self) -> None:
+        self._is_closed = True
         tasks = [task for task in (self._worker, self._healer) if task is not None]
         for task in tasks:
             task.cancel()
@@ -138,16 +142,18 @@ class Line:
         connection = self._connection
         if connection is None:
             connection = self._connection = self._connect()
-        elif connection.is_connected and await connection.can_read():
+        elif connection.is_connected and (self._is_doubtful or await connection.can_read()):
             await connection.disconnect(nowait=True)
         if not connection.is_connected:
             await opened(connection)
+        self._is_doubtful = False
         return connection
 
     async def _fail(self, reason: str) -> None:
         self.down = reason
         self._drop(reason)
-        self._healer = asyncio.create_task(self._heal(), name="redis line healer")
+        if not self._is_closed:
+            self._healer = asyncio.create_task(self._heal(), name="redis line healer")
         if self._on_change is not None:
             self._on_change(reason)
         await self._hang_up()
@@ -161,7 +167,7 @@ class Line:
         for pause in chain(PAUSES, repeat(PAUSES[-1])):
             await asyncio.sleep(pause * random.uniform(0.75, 1))  # noqa: S311 - so that not all nodes come at once
             try:
-                async with asyncio.timeout(TIMEOUT):
+                async with within(TIMEOUT):
                     await answered(await self._opened())
                 break
             except Exception as error:  # noqa: BLE001 - as in _work
@@ -175,36 +181,6 @@ class Line:
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.disconnect(nowait=True)
-
-
-@asynccontextmanager
-async def bounded(deadline: float) -> AsyncIterator[None]:
-    """TimeoutError past `deadline`, by the event loop's time.
-
-    A loop that somebody has held up is late itself: then what has come
-    meanwhile is read first, or a busy moment would pass for an outage.
-    """
-    loop = asyncio.get_running_loop()
-
-    def check() -> None:
-        now = loop.time()
-        scope.reschedule(now + GRACE if now > deadline + GRACE else now)
-
-    async with asyncio.timeout(None) as scope:
-        watch = loop.call_at(deadline, check)
-        try:
-            yield
-        finally:
-            watch.cancel()
-
-
-async def answered(connection: Connection) -> None:
-    """Raises:
-    ConnectionError: what answers is not Redis.
-    """
-    await connection.send_command("PING", check_health=False)
-    if await connection.read_response(timeout=math.inf) != b"PONG":
-        raise Disconnected("what answers is not Redis")
 
 
 def settle(call: _Call, reply: object) -> None:

@@ -11,7 +11,7 @@ from itertools import islice
 from redis.asyncio import Connection
 from redis.exceptions import ConnectionError as Disconnected
 
-from generalbots_api.backends.redis.connecting import TIMEOUT, Connect, opened, reason_of
+from generalbots_api.backends.redis.connecting import TIMEOUT, Connect, opened, reason_of, within
 from generalbots_api.backends.redis.line import PAUSES
 
 HEARTBEAT = 1.0  # seconds without a change after which Redis is asked whether it is there
@@ -35,9 +35,16 @@ class Subscriptions:
         self._wanted: set[bytes] = set()
         self._changes: dict[bytes, bool] = {}  # what Redis has not been told; True: subscribe
         self._changed = asyncio.Event()
+        self._failures = 0  # in a row
         self._round = 0  # of pings
         self._confirmed = 0
         self._pong = asyncio.Event()
+        self._is_closed = False
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Listen until `close`, on the event loop that runs now."""
+        self._task = asyncio.create_task(self._run(), name="redis bus")
 
     def want(self, channel: bytes) -> None:
         self._wanted.add(channel)
@@ -47,6 +54,11 @@ class Subscriptions:
         self._wanted.discard(channel)
         self._change(channel, is_wanted=False)
 
+    def doubt(self, reason: str) -> None:
+        """Something else has found Redis away: ask at once, and count as down until there is an answer."""
+        self._tell(reason)
+        self._changed.set()
+
     async def settled(self) -> None:
         """Wait until Redis has confirmed everything that is wanted now."""
         while self.down is not None or self._changes or self._confirmed != self._round:
@@ -54,23 +66,29 @@ class Subscriptions:
             self._pong.clear()
             await self._pong.wait()
 
-    async def run(self) -> None:
-        """Listen for ever."""
-        failures = 0
-        while True:
+    async def close(self) -> None:
+        self._is_closed = True  # a task group that fails at this moment loses the cancellation (Python 3.11)
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def _run(self) -> None:
+        while not self._is_closed:
             connection = self._connect()
             try:
                 await self._listen(connection)
             except* Exception as group:  # noqa: BLE001 - a server that talks nonsense makes the driver raise
-                failures = 1 if self.down is None else failures + 1
+                self._failures += 1
                 self._tell(reason_of(group.exceptions[0]))
             finally:
                 await connection.disconnect(nowait=True)
-            pause = PAUSES[min(failures, len(PAUSES)) - 1]
+            if self._is_closed:
+                return
+            pause = PAUSES[min(self._failures, len(PAUSES)) - 1]
             await asyncio.sleep(pause * random.uniform(0.75, 1))  # noqa: S311 - so that not all nodes come at once
 
     async def _listen(self, connection: Connection) -> None:
-        async with asyncio.timeout(TIMEOUT):
+        async with within(TIMEOUT):
             await opened(connection)
         self._changes = dict.fromkeys(self._wanted, True)
         async with asyncio.TaskGroup() as tasks:
@@ -95,11 +113,12 @@ class Subscriptions:
             self._changed.clear()
             self._round += 1
             await self._send(connection, dict(islice(self._changes.items(), MAX_CHANGES)))
-            async with asyncio.timeout(PONG_TIMEOUT):
+            async with within(PONG_TIMEOUT):
                 while self._confirmed != self._round:
                     self._pong.clear()
                     await self._pong.wait()
             if not self._changes:
+                self._failures = 0
                 self._tell(None)
                 await self._wait_for_a_change()
 
@@ -112,7 +131,7 @@ class Subscriptions:
         if old := [channel for channel, is_wanted in changes.items() if not is_wanted]:
             commands.append(("UNSUBSCRIBE", *old))
         commands.append(("PING", self._round))
-        async with asyncio.timeout(PONG_TIMEOUT):
+        async with within(PONG_TIMEOUT):
             await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
 
     async def _wait_for_a_change(self) -> None:
