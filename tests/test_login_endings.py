@@ -322,3 +322,42 @@ async def test_a_socket_that_missed_the_news_closes_when_it_is_looked_at(storage
             all.clock.advance(2)
             await all.services[1].gb._services.sockets.confirm()
             assert await close_code(socket) == 4401
+
+
+@pytest.mark.parametrize("path", ["/ws", "/ws?session_id="])
+async def test_a_login_that_ends_during_the_handshake_leaves_no_socket_open(storage: Storage, path: str) -> None:
+    async with running_service(storage=storage) as service:
+        alice = await service.bearer("alice")
+        query = f"session_id={await opened(alice)}" if "?" in path else ""
+        events = iter(["websocket.connect"])
+        sent: list[dict[str, object]] = []
+        gone = anyio.Event()
+
+        async def receive() -> dict[str, object]:
+            """The client's side: between the look at its token and the answer, it logs out elsewhere."""
+            for kind in events:
+                await alice.post("/auth/logout")
+                return {"type": kind}
+            await gone.wait()
+            return {"type": "websocket.disconnect", "code": 1000}
+
+        async def send(message: dict[str, object]) -> None:
+            sent.append(message)
+            if message["type"] == "websocket.close":
+                gone.set()
+
+        scope = {
+            **{"type": "websocket", "asgi": {"version": "3.0"}, "scheme": "ws", "root_path": "", "subprotocols": []},
+            **{
+                "path": "/ws",
+                "query_string": query.encode(),
+                "client": ("127.0.0.1", 5),
+                "server": ("127.0.0.1", 8080),
+            },
+            "headers": [(b"host", b"127.0.0.1:8080"), (b"authorization", f"Bearer {token_of(alice)}".encode())],
+        }
+        with anyio.fail_after(5):
+            await service.app(scope, receive, send)  # type: ignore[arg-type] # Starlette's types of ASGI
+        assert [one["type"] for one in sent] == ["websocket.accept", "websocket.close"]
+        assert sent[-1]["code"] == 4401
+        assert service.gb._services.sockets.count == 0

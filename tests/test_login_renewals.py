@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -44,6 +45,19 @@ async def test_a_token_is_renewed_a_minute_before_it_expires(storage: Storage) -
         assert (await alice.get(ME)).status_code == 200
         assert (await alice.get(ME)).status_code == 200
         assert all.refreshes() == 1
+
+
+async def test_a_token_that_lives_for_a_minute_is_not_renewed_at_each_call(storage: Storage) -> None:
+    def short(answer: httpx2.Response) -> dict[str, Any]:
+        return {**answer.json(), "expires_in": 60}
+
+    async with nodes(storage, 1) as all:
+        all.wires[0].changes[TOKEN] = short
+        alice = all.client(0, await all.services[0].token("alice"))
+        for seconds, refreshes in ((0, 0), (53, 0), (1, 1), (53, 1), (1, 2)):
+            all.clock.advance(seconds)
+            assert (await alice.get(ME)).status_code == 200
+            assert all.refreshes() == refreshes
 
 
 async def test_the_new_tokens_are_stored_before_the_access_token_is_used(storage: Storage) -> None:

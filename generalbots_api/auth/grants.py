@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TypeVar
 
 from generalbots_api.auth.model import Grant, Secret
@@ -14,7 +13,6 @@ from generalbots_api.clock import Clock
 from generalbots_api.errors import Unauthorized
 from generalbots_api.ids import LoginId
 
-REFRESH_AHEAD = timedelta(seconds=60)
 T = TypeVar("T")
 
 
@@ -55,6 +53,6 @@ class GrantKeeper:
         except Unauthorized:  # its key is gone: nothing can be asked for it any more
             await self.on_over(id)
             raise
-        if grant.expires_at is not None and self.clock.now() >= grant.expires_at - REFRESH_AHEAD:
+        if grant.renew_at is not None and self.clock.now() >= grant.renew_at:
             return await self.renewals.renewed(id, grant)
         return grant

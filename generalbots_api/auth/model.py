@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from generalbots_api.ids import LoginId, TokenHash, UserId
 
+RENEW_AHEAD = timedelta(seconds=60)
 MAX_CHANGES = 50  # of a user's groups that are remembered
 
 
@@ -31,6 +32,13 @@ class Grant:
     refresh_token: Secret | None = None
     id_token: Secret | None = None  # kept as the hint of RP-initiated logout
     expires_at: datetime | None = None  # of the access token; aware, UTC; None: not told
+    renew_at: datetime | None = None  # a while before it; set when it is stored
+
+    def to_renew(self, now: datetime) -> Grant:
+        """Due a minute before it expires, or at nine tenths of a short life: some providers give a minute in all."""
+        if self.expires_at is None:
+            return self
+        return replace(self, renew_at=self.expires_at - min(RENEW_AHEAD, (self.expires_at - now) / 10))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -107,12 +107,13 @@ class Renewals:
     async def _refresh(self, login: Login, grant: Grant) -> Grant:
         if grant.refresh_token is None or self.provider is None or self.vault is None:
             raise Unauthorized("The session has ended at the Directory Service", token_sent=True)
-        new = await self.provider.refresh(grant, self.clock.now())
+        now = self.clock.now()
+        new = await self.provider.refresh(grant, now)
         kept = replace(
             new,
             refresh_token=new.refresh_token or grant.refresh_token,
             id_token=new.id_token or grant.id_token,
-        )
+        ).to_renew(now)
         sealed = self.vault.seal(kept, login.id)
         await self.logins.set_grant(login.id, sealed)
         if await self.logins.get(login.id) is None:

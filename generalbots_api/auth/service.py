@@ -162,7 +162,7 @@ class Logins:
             created_at=now,
             last_seen_at=now,
             ends_at=now + self.limits.lifetime,
-            sealed_grant=self.vault.seal(grant, id),
+            sealed_grant=self.vault.seal(grant.to_renew(now), id),
             standing=standing,
             standing_at=now,
             directory_session=identity.directory_session,

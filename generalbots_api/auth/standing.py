@@ -120,10 +120,12 @@ class Standings:
         if not standing.active:
             await self.endings.end_user(login.user_id)
             raise Unauthorized("The account is not active", token_sent=True)
-        login = await self.logins.get(login.id) or login  # its groups may have been changed meanwhile
-        standing = standing.with_changes_of(login.standing, now)
+        stored = await self.logins.get(login.id)  # its groups may have been changed meanwhile
+        if stored is None:
+            raise Unauthorized("The session has ended", token_sent=True)
+        standing = standing.with_changes_of(stored.standing, now)
         await self.logins.set_standing(login.id, standing, now)
-        return login.standing_as(standing, now)
+        return stored.standing_as(standing, now)
 
 
 @dataclass(frozen=True, slots=True)

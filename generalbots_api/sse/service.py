@@ -90,6 +90,7 @@ class EventStreams:
             socket.sessions.add(session_id)
             self.sockets.add(socket)
             try:
+                await self.sockets.look_at(socket)
                 joined = await follower.join(place)
                 epoch = joined.head.epoch
                 if is_announced:

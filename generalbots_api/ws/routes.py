@@ -45,6 +45,7 @@ class ChatRoutes:
         await opening.accept(SUBPROTOCOL if socket.is_stream else None)
         self.sockets.add(socket)
         try:
+            await self.sockets.look_at(socket)
             async with anyio.create_task_group() as tasks:
                 dialogue = self._dialogue(opening, socket, default_session, tasks.start_soon)
                 try:
@@ -63,6 +64,7 @@ class ChatRoutes:
             outbox,
             is_stream=opening.offers(SUBPROTOCOL),
             ask_host=opening.ask_host,
+            asked_unix=self.clock.unix(),
         )
         socket.hear(self.clock.unix())
         return socket

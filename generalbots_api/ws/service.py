@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import anyio
+import anyio.lowlevel
 
 from generalbots_api.caller import Caller
 from generalbots_api.clock import Clock
@@ -139,7 +140,10 @@ class Sockets:
         """Close sockets whose login expires, for as long as the service runs."""
         while True:
             await anyio.sleep(SWEEP_SECONDS)
-            await self.sweep()
+            try:
+                await self.sweep()
+            except Unavailable as error:  # the storage: it is asked again
+                log.warning("sockets.unswept", extra={"reason": error.message})
 
     async def watch_logins(self) -> None:
         """Look whether the logins of silent sockets still stand, for as long as the service runs."""
@@ -158,7 +162,12 @@ class Sockets:
         """
         for socket in self._all():
             if socket.outbox.close_code is None:
-                await self._look_again(socket, self.clock.unix())
+                await self.look_at(socket)
+                await anyio.lowlevel.checkpoint()  # a storage in this thread does not wait for anything
+
+    async def look_at(self, socket: Socket) -> None:
+        """Close it if its login is over: also one that ended between its handshake and its being known here."""
+        await self._look_again(socket, self.clock.unix())
 
     async def sweep(self) -> None:
         """Look at every socket: whether its login ends, and whether its client is there and reads."""

@@ -32,6 +32,7 @@ class _Sealed(msgspec.Struct):
     refresh_token: str | None
     id_token: str | None
     expires_at: datetime | None
+    renew_at: datetime | None = None
 
 
 class TokenVault:
@@ -60,6 +61,7 @@ class TokenVault:
             grant.refresh_token.reveal() if grant.refresh_token else None,
             grant.id_token.reveal() if grant.id_token else None,
             grant.expires_at,
+            grant.renew_at,
         )
         return self._encrypted(msgspec.json.encode(sealed), login_id).encode()
 
@@ -73,6 +75,7 @@ class TokenVault:
             refresh_token=Secret(opened.refresh_token) if opened.refresh_token else None,
             id_token=Secret(opened.id_token) if opened.id_token else None,
             expires_at=opened.expires_at,
+            renew_at=opened.renew_at,
         )
 
     def seal_text(self, text: str, about: str, /) -> str:
