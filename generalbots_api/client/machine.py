@@ -138,10 +138,8 @@ class Machine:
 
     def history_failed(self, error: ClientError, now: float) -> list[Action]:
         self.log.filling = False
-        if self.ending is not None:
-            return self._finish(self.ending)
         if isinstance(error, _HOPELESS):
-            return self.end(error)
+            return self.end(error) if self.ending is None else self._finish(self.ending)
         return [Hang(1000, "the history cannot be read")] if self.connected else []
 
     def take(self, now: float) -> tuple[Event | None, list[Action]]:
