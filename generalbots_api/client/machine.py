@@ -140,6 +140,7 @@ class Machine:
         self.log.filling = False
         if isinstance(error, _HOPELESS):
             return self.end(error) if self.ending is None else self._finish(self.ending)
+        self._forget_vague_ending()
         return [Hang(1000, "the history cannot be read")] if self.connected else []
 
     def take(self, now: float) -> tuple[Event | None, list[Action]]:
@@ -189,6 +190,7 @@ class Machine:
         if self.live and not self.over:
             self.log.inbox.put(ConnectionChanged(connected=False))
         goodbye, self.connected, self.live = self.goodbye, False, False
+        self._forget_vague_ending()
         self.sending.cut()
         self.catch_up.cut()
         fate = fate_of(code)
@@ -209,6 +211,11 @@ class Machine:
             return []
         self.over, self.error = True, error
         return [*self.sending.fail_all(error or ConversationOver("the session has ended")), End(error)]
+
+    def _forget_vague_ending(self) -> None:
+        """An end without a place counts only once the history was read to its own end; the next socket tells again."""
+        if self.ending is not None and self.ending.seq is None:
+            self.ending = None
 
     def _next(self, fate: Fate, error: ClientError, asked: float) -> Next:
         if self.over:

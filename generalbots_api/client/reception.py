@@ -127,7 +127,7 @@ class Reception:
             machine.asked_wait = wait / 1000 if isinstance(wait, int | float) else 0.0
             return [Hang(1000, "the subscription was put off")]
         if error.status == 404 and machine.was_live:
-            machine.ending = Updated(machine.session_id, "ended", "not_found")
+            machine.ending = machine.ending or Updated(machine.session_id, "ended", "not_found")
             machine.live = True  # as far as the log goes, which is read to its end
-            return list(machine.catch_up.read())
+            return [] if machine.log.filling else list(machine.catch_up.read())
         return machine.end(error)

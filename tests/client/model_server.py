@@ -32,6 +32,7 @@ class ModelServer:
     reply: Frame | None = None  # reply_id, in_reply_to, pieces
     unanswered: list[Frame] = field(default_factory=list)
     lose_next: bool = False  # the bus loses the next message
+    has_lost: bool = False
     put_off_next: bool = False  # the next message is refused for the moment
     sockets: list[ModelSocket] = field(default_factory=list)
     _names: Iterator[int] = field(default_factory=count)
@@ -135,7 +136,7 @@ class ModelServer:
 
     def _tell(self, frame: Frame, but: ModelSocket | None = None) -> None:
         if self.lose_next and frame["type"] in ("message", "message.delta"):
-            self.lose_next = False
+            self.lose_next, self.has_lost = False, True
             return
         for socket in self.sockets:
             if socket.subscribed and socket is not but:
