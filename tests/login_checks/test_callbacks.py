@@ -44,6 +44,19 @@ async def test_a_parameter_that_is_too_long_stops_it_before_anything(stage: Stag
     await check_is_left_alone(stage, url)
 
 
+@pytest.mark.parametrize("more", ["st%61te=x", "state", "state=", "%73tate=x&other=y", "c%6Fde=x", "iss"])
+async def test_a_parameter_that_comes_twice_in_another_spelling_stops_it_too(stage: Stage, more: str) -> None:
+    url = await stage.answer()
+    await check_is_left_alone(stage, f"{url}&{more}")
+
+
+@pytest.mark.parametrize(
+    "query", ["state=%ff&code=x", "state=%ed%a0%80&code=x", "state[]=x&code=x", "state=x;code=x", "?"]
+)
+async def test_a_query_that_cannot_be_read_stops_it(stage: Stage, query: str) -> None:
+    await check_is_left_alone(stage, f"/auth/callback?{query}")
+
+
 @pytest.mark.parametrize("state", [LEFT_OUT, "", "unknown", "ü", "\0"])
 async def test_a_state_that_is_missing_or_unknown_stops_it(stage: Stage, state: object) -> None:
     stage.lie(answer={"state": state})

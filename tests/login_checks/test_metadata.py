@@ -70,6 +70,7 @@ async def test_it_is_kept_for_an_hour_and_renewed_behind_the_scenes(stage: Stage
     for seconds, fetched in ((0, 1), (HOUR - 1, 1)):
         stage.clock.advance(seconds)
         await stage.begin()
+        await anyio.wait_all_tasks_blocked()
         assert stage.op.calls[METADATA] == fetched
     stage.clock.advance(1)
     stage.lie(metadata={"authorization_endpoint": f"{ISSUER}/new"})
