@@ -26,7 +26,8 @@ class RedisBus:
     `publish` waits for nobody: this process has the news at once, Redis gets it
     in the background. While Redis is away the others miss what is published;
     the bus comes back by itself. What is on its way is bounded to 10,000 pieces
-    and 16 MiB, past which news are lost.
+    and 16 MiB, past which news are lost. It may be entered more than once, and
+    is open until the last one has left.
 
     Raises:
         ValueError: `url` is no URL of Redis.
@@ -41,6 +42,7 @@ class RedisBus:
         self._listeners = Listeners()
         self._topics: dict[bytes, str] = {}
         self._troubles: dict[str, str] = {}
+        self._openings = 0
         self._line: Line | None = None
         self._subscriptions: Subscriptions | None = None
 
@@ -88,6 +90,9 @@ class RedisBus:
         await self._line.ping()
 
     async def __aenter__(self) -> Self:
+        self._openings += 1
+        if self._openings > 1:
+            return self
         self._line = Line(self._connect, self._note_line)
         subscriptions = Subscriptions(self._connect, self._hear, self._note_subscriptions)
         self._subscriptions = subscriptions
@@ -100,6 +105,9 @@ class RedisBus:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
+        self._openings -= 1
+        if self._openings:
+            return
         line, subscriptions = self._line, self._subscriptions
         self._line = self._subscriptions = None
         if subscriptions is not None:

@@ -89,7 +89,7 @@ async def answered(connection: Connection) -> None:
 
 def reason_of(error: BaseException) -> str:
     """Why Redis is not there, for a person."""
-    return str(error).rstrip(".") or f"no answer within {TIMEOUT * 1000:g} ms"
+    return str(error).rstrip(".") or "no answer in time"
 
 
 def raw(text: str) -> bytes:

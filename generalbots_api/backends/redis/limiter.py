@@ -16,6 +16,7 @@ class RedisLimiter:
 
     No call takes longer than 250 ms. Once one has failed, the next ones fail
     at once, until Redis answers again; whether it does is tried every second.
+    It may be entered more than once, and is open until the last one has left.
 
     Raises:
         ValueError: `url` is no URL of Redis.
@@ -27,6 +28,7 @@ class RedisLimiter:
         self._key_prefix = prefix
         self._prefixes: dict[Quota, str] = {}
         self._opened: WindowStorage | None = None
+        self._openings = 0
 
     async def take(self, key: str, quota: Quota, now_unix: float, /) -> Decision:
         prefix = self._prefixes.get(quota) or self._prefix(quota)
@@ -38,12 +40,16 @@ class RedisLimiter:
         await self._storage.line.ping()
 
     async def __aenter__(self) -> Self:
-        self._opened = WindowStorage(SCHEME + self._url, key_prefix=self._key_prefix)
+        self._openings += 1
+        if self._opened is None:
+            self._opened = WindowStorage(SCHEME + self._url, key_prefix=self._key_prefix)
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        await self._storage.close()
-        self._opened = None
+        self._openings -= 1
+        if self._openings == 0:
+            storage, self._opened = self._storage, None
+            await storage.close()
 
     @property
     def _storage(self) -> WindowStorage:

@@ -11,6 +11,7 @@ from redis import Redis
 from redis.asyncio import Connection
 
 from generalbots_api.backends.redis import connecting, line, listening
+from generalbots_api.errors import Unavailable
 from tests.backends.redis.proxy import GUARD, Proxy
 from tests.backends.redis.ward import first_counted, lines, ward
 from tests.support import redis
@@ -89,4 +90,18 @@ async def test_an_idle_connection_that_redis_closes_is_made_anew_and_nobody_noti
             await anyio.lowlevel.checkpoint()
     await link.ping()
     assert (link.down, proxy.connections) == (None, 2)
+    await link.close()
+
+
+@pytest.mark.parametrize(("calls", "size"), [(line.MAX_WAITING, 0), (16, line.MAX_WAITING_BYTES // 16)])
+async def test_past_its_bounds_in_calls_and_bytes_the_line_refuses_and_then_goes_on(
+    proxy: Proxy, calls: int, size: int
+) -> None:
+    link = line.Line(connecting.connector(proxy.url))
+    for _ in range(calls):
+        link.post("PING", size=size)
+    with pytest.raises(Unavailable, match="too much waits for it"):
+        await link.call("PING", size=1)
+    await link.flush()
+    await link.ping()
     await link.close()

@@ -113,6 +113,9 @@ async def test_who_listens_before_the_bus_is_open_hears_when_it_is(here: RedisBu
             await bus.settled()
             await here.publish("t", round)
             await until(lambda: heard[-1:] == [round])  # noqa: B023 - waited for here
+            async with bus:
+                pass
+            await bus.ping()  # open until the last one has left
     await bus.publish("t", b"closed")
     assert heard == [b"1", b"2", b"closed"]
 

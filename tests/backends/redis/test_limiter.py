@@ -12,9 +12,7 @@ from limits.storage import storage_from_string
 from redis import Redis
 
 from generalbots_api.backends.redis import RedisLimiter
-from generalbots_api.backends.redis.line import MAX_WAITING
 from generalbots_api.backends.redis.windows import SCHEME, WindowStorage
-from generalbots_api.errors import Unavailable
 from generalbots_api.limits.model import Decision, Quota
 from generalbots_api.limits.service import escaped
 from generalbots_api.testing import ManualClock
@@ -96,20 +94,16 @@ async def test_a_caller_that_goes_away_spoils_nothing_for_the_others(proxy: Prox
         assert proxy.connections == 1
 
 
-async def test_past_ten_thousand_that_wait_the_next_one_is_told_so(prefix: str) -> None:
-    results: list[Decision | Unavailable] = []
-    async with RedisLimiter(redis.URL, prefix) as limiter:
-
-        async def take() -> None:
-            try:
-                results.append(await limiter.take("k", MANY, NOW))
-            except Unavailable as error:
-                results.append(error)
-
-        await at_once(*[take] * (MAX_WAITING + 5))
-    refused = [one for one in results if isinstance(one, Unavailable)]
-    assert len(refused) >= 5
-    assert "too much waits for it" in refused[0].message
+async def test_it_is_open_until_the_last_one_has_left(prefix: str) -> None:
+    limiter = RedisLimiter(redis.URL, prefix)
+    async with limiter:
+        async with limiter:
+            await limiter.ping()
+        assert (await limiter.take("k", TEN, NOW)).remaining == 9
+    with pytest.raises(RuntimeError, match="not open"):
+        await limiter.take("k", TEN, NOW)
+    async with limiter:
+        assert (await limiter.take("k", TEN, NOW)).remaining == 8
 
 
 @pytest.mark.parametrize("url", ["", "localhost", "http://localhost", "redis://h:port", "redis://:secret@h:1/?db=x"])
