@@ -31,19 +31,29 @@ async def send_stream(stream: Stream, headers: RawHeaders, receive: Receive, sen
     """`headers` are those of the entry. Nothing on the way may keep what is not complete yet."""
     headers = [*headers, NO_STORE, (b"content-type", stream.content_type), (b"x-accel-buffering", b"no")]
     await send({"type": "http.response.start", "status": stream.status, "headers": headers})
+    is_gone = False
     if not is_head:
         async with anyio.create_task_group() as tasks:
 
             async def write(piece: bytes) -> None:
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
+                try:
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+                except OSError:  # of a server that says so: ASGI 2.4, "Disconnected Client"
+                    leave()
                 await anyio.lowlevel.checkpoint()  # a server's send need not wait, even after the client has gone
 
             async def watch() -> None:
                 while (await receive())["type"] != "http.disconnect":
                     pass
+                leave()
+
+            def leave() -> None:
+                nonlocal is_gone
+                is_gone = True
                 tasks.cancel_scope.cancel()
 
             tasks.start_soon(watch)
             await stream.write_body(write)
             tasks.cancel_scope.cancel()
-    await send({"type": "http.response.body", "body": b"", "more_body": False})
+    if not is_gone:
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
