@@ -196,7 +196,7 @@ class Connection(asyncio.Protocol):
             return
         self._is_closing, self._due = True, self._loop.time() + self._limits.linger
         self._taken_at = self._loop.time()
-        if self._is_ended or self._is_tls or self._protocol.is_upgraded or not self._transport.can_write_eof():
+        if self._is_ended or self._is_tls or not self._transport.can_write_eof():
             self._transport.close()
             return
         self._transport.resume_reading()

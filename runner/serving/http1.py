@@ -39,10 +39,6 @@ class Http1(H11Protocol):
         self._head = b""  # of a response whose body has not begun
 
     @property
-    def is_upgraded(self) -> bool:
-        return isinstance(self.connection, H11WSConnection)
-
-    @property
     def streams_open(self) -> list[Exchange | WebSocket]:
         return [] if self.stream is None else [self.stream]  # type: ignore[list-item] # made below
 

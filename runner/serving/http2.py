@@ -30,8 +30,6 @@ class Http2(H2Protocol):
         self._limits = limits
         self._resets = 0
 
-    is_upgraded = False
-
     @property
     def streams_open(self) -> list[Exchange | WebSocket]:
         return list(self.streams.values())  # type: ignore[arg-type] # made below

@@ -20,6 +20,13 @@ class Gone(ConnectionError):
     """Raised by `send`: the client is gone. Source: ASGI 2.4, "Disconnected Client"."""
 
 
+def is_gone(error: BaseException) -> bool:
+    """Also where task groups have put it into groups."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(is_gone(one) for one in error.exceptions)
+    return isinstance(error, Gone)
+
+
 class Inbox:
     """Bounded: who puts waits for the app. A disconnect does not wait, and is given again whenever asked for."""
 
@@ -92,10 +99,9 @@ async def _run(app: ASGIApp, scope: Scope, inbox: Inbox, send: AppSend) -> None:
     """Send None at the end, as Hypercorn's streams want it."""
     try:
         await app(scope, inbox.get, send)
-    except Gone:
-        return  # there is nobody left to be told
-    except Exception:
-        log.exception("app.failed")
+    except Exception as error:
+        if not is_gone(error):  # else there is nobody left to be told
+            log.exception("app.failed")
     finally:
         await send(None)
 

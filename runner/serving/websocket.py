@@ -135,10 +135,8 @@ class WebSocket(WSStream):
         self._is_deaf = True
         self._code, self._reason = code, reason
         self.buffer.clear()
-        self._due = asyncio.get_running_loop().time() + self._limits.close
-        if self.app_put is not None:
-            await self.app_put({"type": "websocket.disconnect", "code": code, "reason": reason})
         await self._send_wsproto_event(CloseConnection(code=code, reason=reason))
+        await self.send(StreamClosed(stream_id=self.stream_id))
 
     def check(self, now: float) -> None:
         """Ask for a sign of life, and close what gives none; cut what does not answer a close."""
