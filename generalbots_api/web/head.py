@@ -70,9 +70,11 @@ class CookieReader:
 
     def values(self, cookies: bytes) -> list[bytes]:
         """Every value of it, in order."""
-        before, found, rest = cookies.partition(self._start)
-        if found and (not before or before[-2:] == b"; ") and self._name not in before and self._name not in rest:
-            return [rest.partition(b";")[0].strip(b' \t"')]  # the usual form: one look
+        at = cookies.find(self._start)
+        if (at == 0 or (at > 1 and cookies[at - 2 : at] == b"; ")) and cookies.count(self._name) == 1:
+            at += len(self._start)  # the usual form: it is there once, and has no look-alike
+            end = cookies.find(b";", at)
+            return [cookies[at : end if end >= 0 else None].strip(b' \t"')]
         if self._name not in cookies:
             return []
         parted = [pair.partition(b"=") for pair in cookies.split(b";")]
