@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from generalbots_api import EchoBot, GeneralBots, Settings
+from generalbots_api import Bot, EchoBot, GeneralBots, Settings
 from generalbots_api.auth.model import Grant, Login, Secret, Standing
 from generalbots_api.backends.dev_directory import DevDirectory
 from generalbots_api.backends.jose import TokenVault
@@ -37,7 +37,9 @@ SESSION = {
 }
 
 
-def new_service(storage: Storage | None = None, *, limit: int = PLENTY) -> GeneralBots:
+def new_service(
+    storage: Storage | None = None, *, limit: int = PLENTY, bots: Sequence[Bot] = (EchoBot(),), **options: Any
+) -> GeneralBots:
     """A service whose logins never ask the Directory within the time of a benchmark."""
     dev = DevDirectory(f"{BASE}/dev-directory", secret_keys=[KEY])
     directory = ZitadelDirectory(
@@ -48,8 +50,8 @@ def new_service(storage: Storage | None = None, *, limit: int = PLENTY) -> Gener
         transport=dev.transport(),
         for_development=True,
     )
-    settings = Settings(secret_keys=[KEY], limit_anonymous=limit, limit_user=limit, limit_admin=limit)
-    return GeneralBots(settings, storage=storage or MemoryStorage(), directory=directory, bots=[EchoBot()])
+    settings = Settings(secret_keys=[KEY], limit_anonymous=limit, limit_user=limit, limit_admin=limit, **options)
+    return GeneralBots(settings, storage=storage or MemoryStorage(), directory=directory, bots=bots)
 
 
 async def add_login(storage: Storage, user: int = 0) -> SessionToken:

@@ -24,10 +24,11 @@ class Served(NamedTuple):
 
 
 @contextmanager
-def served(server: str, app: str, token: str, folder: Path) -> Iterator[Served]:
+def served(server: str, app: str, token: str, folder: Path, **settings: str) -> Iterator[Served]:
+    """`settings` are more variables of its environment."""
     folder.mkdir()
     port, said = _free_port(), folder / "said"
-    environment = {**os.environ, "BENCH_TOKEN": token, "BENCH_DATABASE": str(folder / "bench.db")}
+    environment = {**os.environ, "BENCH_TOKEN": token, "BENCH_DATABASE": str(folder / "bench.db"), **settings}
     with said.open("wb") as output:
         command = on_server_processor(_command(server, app, port))
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
@@ -40,8 +41,20 @@ def served(server: str, app: str, token: str, folder: Path) -> Iterator[Served]:
 
 def _command(server: str, app: str, port: int) -> list[str]:
     python = [sys.executable, "-m"]
+    if server == "runner":
+        return [*python, "tests.bench.by_runner", app, str(port)]
     if server == "uvicorn":
-        options = ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"]
+        options = [
+            "--loop",
+            "uvloop",
+            "--http",
+            "httptools",
+            "--ws",
+            "websockets-sansio",
+            "--no-access-log",
+            "--log-level",
+            "warning",
+        ]
         return [*python, "uvicorn", app, "--port", str(port), *options]
     # without workers of its own: the one process is the one that is measured
     return [*python, "hypercorn", app, "--bind", f"127.0.0.1:{port}", "--worker-class", "uvloop", "--workers", "0"]
