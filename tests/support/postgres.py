@@ -55,3 +55,10 @@ def empty(schema: str) -> None:
 def run(statement: sql.Composed) -> None:
     with psycopg.connect(DSN, autocommit=True, options="-clock_timeout=5s") as connection:
         connection.execute(statement)
+
+
+def execute(schema: str, statements: str) -> None:
+    """Run them with `schema` as the search path."""
+    with psycopg.connect(DSN, autocommit=True) as connection:
+        connection.execute(sql.SQL("SET search_path = {}").format(sql.Identifier(schema)))
+        connection.execute(statements.encode())

@@ -25,7 +25,7 @@ class PostgresBotRecordStore:
         await self._database.write(_PUT, *row_of(record))
 
     async def get(self, id: BotId, /) -> BotRecord | None:
-        rows = await self._database.read(_GET, id)
+        rows = await self._database.point(_GET, id)
         return record_of(rows[0]) if rows else None
 
     async def all(self) -> list[BotRecord]:

@@ -15,11 +15,16 @@ from psycopg.conninfo import conninfo_to_dict
 from generalbots_api.backends.postgres.texts import adapt
 
 T = TypeVar("T")
+HAS_TRANSACTION_TIMEOUT = 170_000  # version of the server
 MAX_NAME = 63  # bytes; PostgreSQL cuts longer names off
 _CONFIGURE = """
 SELECT set_config('search_path', $1, false),
     set_config('statement_timeout', $2, false),
     set_config('lock_timeout', $2, false),
+    set_config('idle_in_transaction_session_timeout', $2, false),
+    set_config('tcp_keepalives_idle', '5', false),  -- the locks of a client that is gone go with it
+    set_config('tcp_keepalives_interval', '2', false),
+    set_config('tcp_keepalives_count', '3', false),
     set_config('default_transaction_isolation', 'read committed', false),
     set_config('synchronous_commit',
         CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END,
@@ -93,9 +98,12 @@ class _Context:
 
 
 async def configure(connection: AsyncConnection[Any], schema: str, timeout: float) -> None:
-    """In one round trip: the schema, the server's own bounds, and that a commit is on disk."""
+    """The schema, the server's own bounds, and that a commit is on disk."""
     path = sql.Identifier(schema).as_string(connection)
-    await connection.execute(_CONFIGURE, (path, str(int(timeout * 1000))), prepare=False)
+    milliseconds = str(int(timeout * 1000))
+    await connection.execute(_CONFIGURE, (path, milliseconds), prepare=False)
+    if connection.info.server_version >= HAS_TRANSACTION_TIMEOUT:
+        await connection.execute("SELECT set_config('transaction_timeout', $1, false)", (milliseconds,), prepare=False)
 
 
 def has_news(connection: AsyncConnection[Any]) -> bool:

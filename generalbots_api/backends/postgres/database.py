@@ -1,32 +1,27 @@
-"""The pool of connections, and two ways to ask: every question is one transaction with an end in time."""
+"""The pool of connections, and ways to ask: every question is one transaction with an end in time."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
+from generalbots_api.backends.postgres.batches import Answer, Batches, Question, answers
 from generalbots_api.backends.postgres.connecting import Connection, configure, has_news, parameters
 from generalbots_api.backends.postgres.failures import Outages, translated
 from generalbots_api.backends.postgres.migrating import install
-from generalbots_api.errors import Unavailable
+from generalbots_api.errors import InvalidRequest, Unavailable
 
-T = TypeVar("T")
 Row = tuple[Any, ...]
-Statement = tuple[str, Sequence[Any]]
+POINTS_AT_ONCE, ADDITIONS_AT_ONCE = 2, 4  # batches under way, and so connections that are busy with them
 MAX_WAITING = 2_000  # questions that wait for a connection
 CHECKOUT_SHARE = 0.45  # of the time-out: how long a question waits for a connection; the rest is for its answer
 SERVER_SHARE = 0.8  # of the rest: the server ends a statement before the client gives the connection up
 CHECK_SECONDS = 0.2
 RECONNECT_SECONDS = 3.0  # after which the pool gives an attempt up; the next question begins another
-
-
-class Answer(NamedTuple):
-    rows: list[Row]
-    changed: int  # how many rows
 
 
 class Database:
@@ -42,7 +37,9 @@ class Database:
         self._outages = Outages("postgres")
         self._openings = 0
         self._pool: AsyncConnectionPool[Connection] | None = None
-        self._asked: set[asyncio.Task[Any]] = set()
+        self._asked: set[asyncio.Task[list[Answer]]] = set()
+        self._points = Batches(self._ask, POINTS_AT_ONCE, patience=timeout, locking=False)
+        self._additions = Batches(self._ask, ADDITIONS_AT_ONCE, patience=timeout, locking=True)
 
     async def open(self) -> None:
         """Raises:
@@ -67,60 +64,48 @@ class Database:
         self._pool = None
         await asyncio.shield(asyncio.create_task(self._close(pool)))
 
+    async def point(self, statement: str, *arguments: Any) -> list[Row]:
+        """A read of few rows by an id, which goes together with others; none for text that cannot be stored."""
+        if not is_text(arguments):
+            return []
+        return (await self._points.ask(Question(statement, arguments))).rows
+
     async def read(self, statement: str, *arguments: Any) -> list[Row]:
         """The rows; none for text that cannot be stored."""
-        try:
-            return (await self._ask(self._one(statement, arguments))).rows
-        except UnicodeEncodeError:
+        if not is_text(arguments):
             return []
+        [answer] = await self._shielded([Question(statement, arguments)])
+        return answer.rows
+
+    async def add(self, statement: str, *arguments: Any) -> Answer:
+        """A write that goes together with others of its kind. Durable when it returns."""
+        check_text(arguments)
+        return await self._additions.ask(Question(statement, arguments))
 
     async def write(self, statement: str, *arguments: Any) -> Answer:
         """Durable when it returns."""
-        try:
-            return await self._ask(self._one(statement, arguments))
-        except UnicodeEncodeError as error:
-            raise translated(error) from None
+        [answer] = await self.write_all(Question(statement, arguments))
+        return answer
 
-    async def write_all(self, *statements: Statement) -> list[Answer]:
+    async def write_all(self, *questions: Question) -> list[Answer]:
         """Several statements as one transaction, in one round trip."""
-        try:
-            return await self._ask(self._all(statements))
-        except UnicodeEncodeError as error:
-            raise translated(error) from None
+        for question in questions:
+            check_text(question.arguments)
+        return await self._shielded(questions)
 
-    async def _ask(self, work: Coroutine[Any, Any, T]) -> T:
+    async def _shielded(self, questions: Sequence[Question]) -> list[Answer]:
         """In a task of its own: who asks may be cancelled at once, and the connection comes to its end in order."""
-        task = asyncio.create_task(work)
+        task = asyncio.create_task(self._ask(questions))
         self._asked.add(task)
         task.add_done_callback(self._answered)
         return await asyncio.shield(task)
 
-    def _answered(self, task: asyncio.Task[Any]) -> None:
+    def _answered(self, task: asyncio.Task[list[Answer]]) -> None:
         self._asked.discard(task)
         if not task.cancelled():
             task.exception()  # looked at, also when nobody waits any more
 
-    async def _one(self, statement: str, arguments: Sequence[Any]) -> Answer:
-        async def work(connection: Connection) -> Answer:
-            cursor = connection.cursor(binary=True)
-            await cursor.execute(statement, arguments)
-            return Answer(await cursor.fetchall() if cursor.description else [], cursor.rowcount)
-
-        return await self._with_connection(work)
-
-    async def _all(self, statements: Sequence[Statement]) -> list[Answer]:
-        """What is sent in one pipeline without BEGIN is one transaction, up to its end."""
-
-        async def work(connection: Connection) -> list[Answer]:
-            cursors = [connection.cursor(binary=True) for _ in statements]
-            async with connection.pipeline():
-                for cursor, (statement, arguments) in zip(cursors, statements, strict=True):
-                    await cursor.execute(statement, arguments)
-            return [Answer(await one.fetchall() if one.description else [], one.rowcount) for one in cursors]
-
-        return await self._with_connection(work)
-
-    async def _with_connection(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+    async def _ask(self, questions: Sequence[Question]) -> list[Answer]:
         """Raises:
         Unavailable: no answer in time, or none at all.
         """
@@ -130,18 +115,16 @@ class Database:
             connection = await pool.getconn(self._checkout)
             try:
                 async with asyncio.timeout(self._timeout):
-                    result = await work(connection)
+                    found = await answers(connection, questions)
             finally:
                 await pool.putconn(connection)
-        except UnicodeEncodeError:
-            raise  # to who knows whether it is read or written
         except Exception as error:  # raised again, as what it means
             meaning = translated(error)
             if isinstance(meaning, Unavailable):
                 self._outages.down(error)
             raise meaning from error
         self._outages.up()
-        return result
+        return found
 
     def _new_pool(self) -> AsyncConnectionPool[Connection]:
         return AsyncConnectionPool(
@@ -175,6 +158,27 @@ class Database:
             raise
 
     async def _close(self, pool: AsyncConnectionPool[Connection]) -> None:
+        await self._points.finish()
+        await self._additions.finish()
         if self._asked:
             await asyncio.wait(self._asked)
         await pool.close(timeout=self._timeout)
+
+
+def is_text(arguments: Sequence[Any]) -> bool:
+    """Whether each str can be stored: whether it has no lone surrogate."""
+    try:
+        for argument in arguments:
+            if isinstance(argument, str):
+                argument.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def check_text(arguments: Sequence[Any]) -> None:
+    """Raises:
+    InvalidRequest: there is text that cannot be stored.
+    """
+    if not is_text(arguments):
+        raise InvalidRequest("Text with a lone surrogate cannot be stored")

@@ -18,8 +18,6 @@ def translated(error: Exception) -> Exception:
     match error:
         case errors.UniqueViolation():
             return Conflict("This id is taken")
-        case UnicodeEncodeError():
-            return InvalidRequest("Text with a lone surrogate cannot be stored")
         case OverflowError() | struct.error() | psycopg.DataError() | errors.ProgramLimitExceeded():
             return InvalidRequest("A value is too big to be stored")
         case psycopg.OperationalError() | psycopg.InterfaceError() | psycopg.InternalError() | OSError():

@@ -44,7 +44,7 @@ class PostgresConversationLog(LogWrites):
         self._database = database
 
     async def head(self, session_id: BotSessionId, /) -> Head:
-        return self._head_of(await self._database.read(_HEAD, session_id))
+        return self._head_of(await self._database.point(_HEAD, session_id))
 
     async def after(self, session_id: BotSessionId, seq: int, limit: int, /) -> Page:
         start, count = in_range(seq), in_range(limit)
@@ -64,11 +64,11 @@ class PostgresConversationLog(LogWrites):
         return rows[0][0] if rows else 0
 
     async def message(self, session_id: BotSessionId, message_id: MessageId, /) -> Message | None:
-        rows = await self._database.read(_BY_ID, session_id, message_id)
+        rows = await self._database.point(_BY_ID, session_id, message_id)
         return message_of(session_id, rows[0]) if rows else None
 
     async def by_client_id(self, session_id: BotSessionId, id: str, /) -> Message | None:
-        rows = await self._database.read(_BY_CLIENT_ID, session_id, id)
+        rows = await self._database.point(_BY_CLIENT_ID, session_id, id)
         return message_of(session_id, rows[0]) if rows else None
 
     async def lost(self, now: datetime, limit: int, /) -> list[Message]:
@@ -83,7 +83,7 @@ class PostgresConversationLog(LogWrites):
         return summaries_of(await self._database.read(PAGE, *values_of(query)), query)
 
     async def memory(self, session_id: BotSessionId, /) -> dict[str, Any]:
-        rows = await self._database.read(_MEMORY, session_id)
+        rows = await self._database.point(_MEMORY, session_id)
         found: dict[str, Any] = from_json(rows[0][0]) if rows else {}
         return found
 

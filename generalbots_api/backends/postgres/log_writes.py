@@ -111,7 +111,7 @@ class LogWrites:
         return Added(message=stored, duplicate=False)
 
     async def _add(self, statement: str, row: tuple[Any, ...]) -> Place:
-        [found] = (await self._database.write(statement, *row)).rows
+        [found] = (await self._database.add(statement, *row)).rows
         return Place(*found)
 
     async def _known(self, session_id: BotSessionId, seq: int) -> Message:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from generalbots_api.auth.model import Login, Standing
+from generalbots_api.backends.postgres.batches import Question
 from generalbots_api.backends.postgres.database import Database
 from generalbots_api.backends.rows.logins import COLUMNS, login_of, row_of, standing_text
 from generalbots_api.backends.rows.values import in_range, micros, micros_of
@@ -46,18 +47,18 @@ class PostgresLoginStore:
 
     async def open(self, login: Login, keep: int, /) -> list[Login]:
         _, removed, _ = await self._database.write_all(
-            (USER_LOCK, (login.user_id,)),
-            (_REMOVE_SURPLUS, (login.user_id, in_range(max(1, keep) - 1))),
-            (_INSERT, row_of(login)),
+            Question(USER_LOCK, (login.user_id,)),
+            Question(_REMOVE_SURPLUS, (login.user_id, in_range(max(1, keep) - 1))),
+            Question(_INSERT, row_of(login)),
         )
         return [login_of(row) for row in removed.rows]
 
     async def by_token(self, token_hash: TokenHash, /) -> Login | None:
-        rows = await self._database.read(_BY_TOKEN, token_hash)
+        rows = await self._database.point(_BY_TOKEN, token_hash)
         return login_of(rows[0]) if rows else None
 
     async def get(self, id: LoginId, /) -> Login | None:
-        rows = await self._database.read(_BY_ID, id)
+        rows = await self._database.point(_BY_ID, id)
         return login_of(rows[0]) if rows else None
 
     async def of_user(self, user_id: UserId, /) -> list[Login]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from generalbots_api.auth.model import PendingLogin
+from generalbots_api.backends.postgres.batches import Question
 from generalbots_api.backends.postgres.database import Database
 from generalbots_api.backends.rows.pending import COLUMNS, pending_of, row_of
 from generalbots_api.backends.rows.values import in_range, micros
@@ -38,9 +39,9 @@ class PostgresPendingLoginStore:
 
     async def put(self, pending: PendingLogin, keep: int, per_browser: int, /) -> None:
         await self._database.write_all(
-            (_INSERT, row_of(pending)),
-            (_KEEP_OF_BROWSER, (in_range(max(1, per_browser)), pending.browser)),
-            (_KEEP_OF_ALL, (in_range(max(1, keep)),)),
+            Question(_INSERT, row_of(pending)),
+            Question(_KEEP_OF_BROWSER, (in_range(max(1, per_browser)), pending.browser)),
+            Question(_KEEP_OF_ALL, (in_range(max(1, keep)),)),
         )
 
     async def pop(self, state_hash: bytes, /) -> PendingLogin | None:

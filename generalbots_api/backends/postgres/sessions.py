@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from generalbots_api.backends.postgres.batches import Question
 from generalbots_api.backends.postgres.database import Database
 from generalbots_api.backends.rows.sessions import COLUMNS, row_of, session_of
 from generalbots_api.backends.rows.values import in_range, micros
@@ -35,12 +36,14 @@ class PostgresBotSessionStore:
     async def open(self, session: BotSession, keep: int, /) -> list[BotSession]:
         surplus = (session.user_id, micros(session.created_at), in_range(max(1, keep) - 1))
         _, ended, _ = await self._database.write_all(
-            (_USER_LOCK, (session.user_id,)), (_END_SURPLUS, surplus), (_INSERT, row_of(session))
+            Question(_USER_LOCK, (session.user_id,)),
+            Question(_END_SURPLUS, surplus),
+            Question(_INSERT, row_of(session)),
         )
         return [session_of(row) for row in ended.rows]
 
     async def get(self, id: BotSessionId, /) -> BotSession | None:
-        rows = await self._database.read(_GET, id)
+        rows = await self._database.point(_GET, id)
         return session_of(rows[0]) if rows else None
 
     async def active_of(self, user_id: UserId, now: datetime, /) -> list[BotSession]:

@@ -19,12 +19,6 @@ pytestmark = pytest.mark.anyio
 SECRET = "hush"
 
 
-def execute(schema: str, statement: str) -> None:
-    with psycopg.connect(postgres.DSN, autocommit=True) as connection:
-        connection.execute(sql.SQL("SET search_path = {}").format(sql.Identifier(schema)))
-        connection.execute(statement.encode())
-
-
 async def test_of_several_that_open_at_once_one_makes_the_tables(schema: str) -> None:
     storages = [PostgresStorage(postgres.DSN, schema=schema, pool_size=1) for _ in range(4)]
     await at_once(*(storage.__aenter__ for storage in storages))
@@ -38,19 +32,19 @@ async def test_of_several_that_open_at_once_one_makes_the_tables(schema: str) ->
 async def test_a_newer_version_is_refused_and_left_as_it_is(schema: str) -> None:
     async with PostgresStorage(postgres.DSN, schema=schema) as storage:
         await storage.log.add_message(a_message("1"), PLENTY, NOON)
-    execute(schema, "UPDATE facts SET value = '999' WHERE name = 'version'")
+    postgres.execute(schema, "UPDATE facts SET value = '999' WHERE name = 'version'")
     with pytest.raises(StorageError, match="newer version"):
         await PostgresStorage(postgres.DSN, schema=schema).__aenter__()
-    execute(schema, "DO $$ BEGIN ASSERT (SELECT count(*) FROM messages) = 1; END $$")
+    postgres.execute(schema, "DO $$ BEGIN ASSERT (SELECT count(*) FROM messages) = 1; END $$")
 
 
 async def test_another_programs_schema_is_refused_and_left_as_it_is(schema: str) -> None:
     with psycopg.connect(postgres.DSN, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
-    execute(schema, "CREATE TABLE messages (theirs text)")
+    postgres.execute(schema, "CREATE TABLE messages (theirs text)")
     with pytest.raises(StorageError, match="something else"):
         await PostgresStorage(postgres.DSN, schema=schema).__aenter__()
-    execute(schema, "DO $$ BEGIN ASSERT to_regclass('facts') IS NULL; END $$")
+    postgres.execute(schema, "DO $$ BEGIN ASSERT to_regclass('facts') IS NULL; END $$")
 
 
 async def test_a_migration_that_fails_leaves_nothing(schema: str, monkeypatch: pytest.MonkeyPatch) -> None:
