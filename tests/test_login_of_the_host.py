@@ -19,7 +19,7 @@ from generalbots_api.storage import Storage
 from generalbots_api.testing import ManualClock
 from generalbots_api.testing.clock import NOON
 from tests.support.promises import check_error, close_code, hear, opened, refusal, say
-from tests.support.service import KEY, Service
+from tests.support.service import KEY, Service, running_service
 
 pytest_plugins = ["tests.support.fixtures"]
 pytestmark = pytest.mark.anyio
@@ -130,6 +130,19 @@ async def test_what_needs_a_directory_is_not_there(storage: Storage, method: str
         check_error(answer, *((401, "UNAUTHORIZED") if path.startswith("/api") else (404, "NOT_FOUND")))
         document = (await service.client().get("/openapi.json")).json()
         assert not [known for known in document["paths"] if known.startswith(("/auth", "/api/users", "/api/groups"))]
+
+
+async def test_with_a_directory_besides_what_needs_a_login_there_is_a_clear_refusal(storage: Storage) -> None:
+    host = Host()
+    async with running_service(storage=storage, authenticate=host.authenticate, clock=host.clock) as service:
+        ada = as_user(service, "ada")
+        for method, path in (("GET", "/api/users/me"), ("GET", "/api/groups/list"), ("GET", "/api/groups/x/members")):
+            answer = await ada.request(method, path)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (501, "SERVER_ERROR"), path
+        assert (await ada.get("/api/users/me/sessions")).json() == {"sessions": []}
+        check_error(await ada.delete("/api/users/me/sessions"), 400, "INVALID_REQUEST")
+        check_error(await ada.post("/auth/logout"), 400, "INVALID_REQUEST")
+        assert (await ada.get("/api/session")).status_code == 200
 
 
 async def test_nobody_is_401_and_public_endpoints_are_public(storage: Storage) -> None:

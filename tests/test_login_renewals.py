@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -12,11 +14,13 @@ import httpx2
 import pytest
 
 from generalbots_api.auth.model import Grant
+from generalbots_api.backends.sqlite import SqliteStorage
 from generalbots_api.storage import Storage
+from generalbots_api.testing import ManualClock
 from generalbots_api.testing.contract import at_once
 from tests.support.nodes import SILENT, nodes
 from tests.support.promises import check_error, close_code, token_of
-from tests.support.service import KEY, Service, running_service
+from tests.support.service import KEY, Service, new_dev, running_service
 from tests.support.wire import Wire, hangs_up, status
 
 pytest_plugins = ["tests.support.fixtures"]
@@ -84,6 +88,25 @@ async def test_of_many_calls_at_once_one_renews_on_each_of_several_nodes(storage
         assert {answer.status_code for answer in answers} == {200}
         assert all.refreshes() == 1
         assert (await clients[0].get(ME)).status_code == 200
+
+
+async def test_of_two_that_have_the_file_open_each_for_itself_one_renews(tmp_path: Path) -> None:
+    clock, wires = ManualClock(), [Wire(), Wire()]
+    dev = new_dev(clock)
+    async with AsyncExitStack() as stack:
+        services = [
+            await stack.enter_async_context(
+                running_service(
+                    storage=SqliteStorage(tmp_path / "one.db"), clock=clock, dev=dev, wire=wire, settings=SILENT
+                )
+            )
+            for wire in wires
+        ]
+        headers = {"Authorization": f"Bearer {await services[0].token('alice')}"}
+        clock.advance(AHEAD)
+        answers = await at_once(*(partial(service.client(headers=headers).get, ME) for service in services * 5))
+    assert {answer.status_code for answer in answers} == {200}
+    assert sum(wire.count(TOKEN, grant_type="refresh_token") for wire in wires) == 1
 
 
 async def test_another_node_waits_for_the_one_that_renews(storage: Storage) -> None:

@@ -15,7 +15,7 @@ from generalbots_api.auth.model import Login
 from generalbots_api.auth.ports import LoginStore
 from generalbots_api.auth.ports import Standings as StandingSource
 from generalbots_api.caller import Caller
-from generalbots_api.errors import BadGateway, Unauthorized, Unavailable
+from generalbots_api.errors import BadGateway, NotSupported, Unauthorized, Unavailable
 from generalbots_api.ids import LoginId
 from generalbots_api.locks import KeyedLocks
 
@@ -139,8 +139,9 @@ class CallsAsCaller:
 
         Raises:
             Unauthorized: the login is over at the Directory; it is ended here too.
-            Unavailable: the Directory is down, or this caller has no login there.
+            Unavailable: the Directory is down.
+            NotSupported: this caller has no login there, but one of the host's own.
         """
         if caller.login_id is None:
-            raise Unavailable("This user has no login at the Directory Service")
+            raise NotSupported("This user has no login at the Directory Service")
         return await self.grants.call(caller.login_id, lambda token: call(token.reveal()))

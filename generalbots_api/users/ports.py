@@ -38,5 +38,6 @@ class DirectoryCalls(Protocol):
 
         Raises:
             Unauthorized: the login is over at the Directory; it is ended here too.
-            Unavailable: the Directory is down, or this caller has no login there.
+            Unavailable: the Directory is down.
+            NotSupported: this caller has no login there.
         """
