@@ -67,7 +67,7 @@ def run(values: Mapping[str, Value], arguments: Sequence[str]) -> int:
 
 
 def _told(problem: str, code: int) -> int:
-    print(f"generalbots: {problem}", file=sys.stderr)
+    print(f"generalbots: {' '.join(problem.split())}", file=sys.stderr)
     return code
 
 

@@ -119,6 +119,19 @@ def test_a_damaged_database_is_one_line_and_left_alone(tmp_path: Path) -> None:
     assert database.read_bytes() == before
 
 
+def test_a_bot_that_cannot_be_opened_is_told_in_a_line_and_nothing_is_served(tmp_path: Path) -> None:
+    (tmp_path / "closed.py").write_text(
+        "from generalbots_api import EchoBot\n"
+        "class Bot(EchoBot):\n"
+        "    async def __aenter__(self): raise OSError('no model\\nhere')\n"
+        "    async def __aexit__(self, *exc_info): pass\n"
+    )
+    code, said = ended("--bind", "127.0.0.1:0", "--bots", "closed:Bot", folder=tmp_path)
+    assert code == 1
+    assert "Traceback" not in said
+    assert said.endswith("generalbots: the service cannot start: OSError: no model here\n")
+
+
 def test_a_wrong_setting_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
     code, said = ended("--bind", "127.0.0.1:0", folder=tmp_path, environment={"GB_STORRAGE": "memory://"})
     assert (code, said) == (2, "generalbots: GB_STORRAGE: unknown setting; did you mean GB_STORAGE?\n")
