@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 Listener = Callable[[bytes], None]
 """Called on the event loop with each payload; returns at once and never raises."""
@@ -34,3 +34,15 @@ class Bus(Protocol):
     async def __aenter__(self) -> Self: ...
 
     async def __aexit__(self, *exc_info: object) -> None: ...
+
+
+@runtime_checkable
+class Patchy(Protocol):
+    """A bus that can tell when it may have missed something."""
+
+    def on_gap(self, listener: Callable[[str], None], /) -> None:
+        """Call `listener` with each topic whose news were not heard for a while, as soon as they are again.
+
+        That is so after an outage, and once after each `subscribe`, where that
+        takes effect later than it returns. As a `Listener`, it never raises.
+        """

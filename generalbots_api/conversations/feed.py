@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from generalbots_api.bus import Bus
+from generalbots_api.bus import Bus, Patchy
 from generalbots_api.conversations.events import Delta, Event, Happening, Snapshot, Started, Stored
 from generalbots_api.conversations.model import Message
 from generalbots_api.errors import Unavailable
@@ -23,6 +23,7 @@ class Nobody:
 
 
 NOBODY = Nobody()
+TOPIC = "conversation:"
 log = logging.getLogger("generalbots_api.conversations")
 
 Listener = Callable[[Event], None]
@@ -68,6 +69,7 @@ class LiveReply:
 class _Audience:
     leave: Callable[[], None]
     listeners: list[Listener]
+    gaps: dict[Listener, Callable[[], None]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -84,6 +86,10 @@ class Feed:
     _audiences: dict[BotSessionId, _Audience] = field(default_factory=dict)
     _live: dict[BotSessionId, LiveReply] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if isinstance(self.bus, Patchy):
+            self.bus.on_gap(self._note_gap)
+
     def live(self, session_id: BotSessionId) -> LiveReply | None:
         """The reply that is being written there, if this node knows of one."""
         return self._live.get(session_id)
@@ -97,13 +103,20 @@ class Feed:
         news = Told(message=what.message) if isinstance(what, Stored) else what
         return self._publish(session_id, news)
 
-    def listen(self, session_id: BotSessionId, listener: Listener) -> Callable[[], None]:
-        """Hear each event from now on; the answer ends it, and may be called twice."""
+    def listen(
+        self, session_id: BotSessionId, listener: Listener, on_gap: Callable[[], None] | None = None
+    ) -> Callable[[], None]:
+        """Hear each event from now on; the answer ends it, and may be called twice.
+
+        `on_gap` is called when events of other nodes may have been missed until now.
+        """
         audience = self._audiences.get(session_id)
         if audience is None:
             leave = self.bus.subscribe(topic_of(session_id), lambda payload: self._hear(session_id, payload))
             audience = self._audiences[session_id] = _Audience(leave, [])
         audience.listeners.append(listener)
+        if on_gap is not None:
+            audience.gaps[listener] = on_gap
         return lambda: self._stop(session_id, listener)
 
     async def repeat(self, snapshot: Snapshot) -> None:
@@ -129,6 +142,20 @@ class Feed:
         what = Stored(message=heard.message) if isinstance(heard, Told) else heard
         if self._note(what, is_ours=False):
             self._deliver(session_id, Event(what=what))
+
+    def _note_gap(self, topic: str) -> None:
+        session_id = BotSessionId(topic.removeprefix(TOPIC))
+        audience = self._audiences.get(session_id)
+        if audience is None:
+            return
+        self._forget_foreign(session_id)  # it may have ended meanwhile
+        for look in tuple(audience.gaps.values()):
+            look()
+
+    def _forget_foreign(self, session_id: BotSessionId) -> None:
+        live = self._live.get(session_id)
+        if live is not None and not live.is_ours:
+            del self._live[session_id]
 
     def _deliver(self, session_id: BotSessionId, event: Event) -> None:
         audience = self._audiences.get(session_id)
@@ -174,13 +201,12 @@ class Feed:
         if audience is None or listener not in audience.listeners:
             return
         audience.listeners.remove(listener)
+        audience.gaps.pop(listener, None)
         if not audience.listeners:
             audience.leave()
             del self._audiences[session_id]
-            live = self._live.get(session_id)
-            if live is not None and not live.is_ours:
-                del self._live[session_id]
+            self._forget_foreign(session_id)
 
 
 def topic_of(session_id: BotSessionId) -> str:
-    return f"conversation:{session_id}"
+    return TOPIC + session_id

@@ -72,11 +72,12 @@ class Follower:
     _reply_id: MessageId | None = None
     _index: int = -1
     _is_live: bool = False
+    _is_in_doubt: bool = False  # something may be in the log that was not heard of
     _leave: Callable[[], None] | None = None
 
     async def join(self, place: Place) -> Joined:
         """Begin to listen, and say from where on; `go` passes on what there is to replay."""
-        self._leave = self.feed.listen(self.session_id, self.hear)
+        self._leave = self.feed.listen(self.session_id, self.hear, self.look_again)
         head = await self.log.head(self.session_id)
         if self.feed.live(self.session_id) is None:
             await self.control.running_elsewhere(self.session_id)
@@ -95,7 +96,7 @@ class Follower:
     def go(self, seen: int) -> None:
         """Pass on what is missed and then what comes; `seen` is the `seq` that the log had on joining."""
         self._newest = max(self._newest, seen)
-        if self._newest <= self.seq:
+        if self._newest <= self.seq and not self._is_in_doubt:
             self._go_live()
         else:
             self.spawn(self._catch_up)
@@ -104,6 +105,13 @@ class Follower:
         if self._leave is not None:
             self._leave()
             self._leave = None
+
+    def look_again(self) -> None:
+        """The bus may have missed something: read the log, now or when that is due anyway."""
+        self._is_in_doubt = True
+        if self._is_live:
+            self._is_live = False
+            self.spawn(self._catch_up)
 
     def hear(self, event: Event) -> None:
         what = event.what
@@ -139,7 +147,8 @@ class Follower:
             self.leave()
 
     async def _catch_up(self) -> None:
-        while self.seq < self._newest:
+        while self._is_in_doubt or self.seq < self._newest:
+            self._is_in_doubt = False
             page = await self.log.after(self.session_id, self.seq, PAGE)
             for message in page.messages:
                 if message.seq not in self._own:
@@ -148,7 +157,7 @@ class Follower:
                 if message.sender is Sender.SYSTEM:
                     self.leave()
             self._newest = max(self._newest, page.head.seq)
-            if not page.messages:
+            if not page.messages and not self._is_in_doubt:
                 break  # heard of, and not to be read: the log was lost
         self._go_live()
 

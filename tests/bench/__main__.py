@@ -6,6 +6,7 @@ import argparse
 import os
 import platform
 import sys
+from collections.abc import Callable
 
 import anyio
 
@@ -25,7 +26,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds: for a look, not for a figure")
     parser.add_argument("--only", metavar="NAME", help="in-process, limiter, shared, servers, chat or starting")
     options = parser.parse_args()
-    parts = {
+    parts: dict[str, Callable[[], list[Row]]] = {
         "in-process": lambda: anyio.run(in_process.rows, options.quick),
         "limiter": lambda: anyio.run(limiter.rows, options.quick),
         "shared": lambda: anyio.run(shared.rows, options.quick),

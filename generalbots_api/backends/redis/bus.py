@@ -42,6 +42,7 @@ class RedisBus:
         self._listeners = Listeners()
         self._topics: dict[bytes, str] = {}
         self._troubles: dict[str, str] = {}
+        self._gap_listeners: list[Callable[[str], None]] = []
         self._openings = 0
         self._line: Line | None = None
         self._subscriptions: Subscriptions | None = None
@@ -76,6 +77,9 @@ class RedisBus:
 
         return leave
 
+    def on_gap(self, listener: Callable[[str], None], /) -> None:
+        self._gap_listeners.append(listener)
+
     async def settled(self) -> None:
         """Wait until Redis has confirmed every subscription there is now."""
         if self._subscriptions is not None:
@@ -94,7 +98,7 @@ class RedisBus:
         if self._openings > 1:
             return self
         self._line = Line(self._connect, self._note_line)
-        subscriptions = Subscriptions(self._connect, self._hear, self._note_subscriptions)
+        subscriptions = Subscriptions(self._connect, self._hear, self._note_subscriptions, self._note_gap)
         self._subscriptions = subscriptions
         for topic in self._listeners.topics():
             self._want(topic)
@@ -135,6 +139,12 @@ class RedisBus:
             self._listeners.tell(topic, payload[NODE_BYTES:])
         except Exception:  # of another version, or of somebody else: the next ones must come through
             log.exception("bus.news_failed", extra={"topic": topic})
+
+    def _note_gap(self, channel: bytes) -> None:
+        topic = self._topics.get(channel)
+        if topic is not None:
+            for listener in self._gap_listeners:
+                listener(topic)
 
     def _note_line(self, reason: str | None) -> None:
         self._note("publishing", reason)

@@ -27,11 +27,13 @@ class Subscriptions:
         connect: Connect,
         hear: Callable[[bytes, bytes], None],
         on_change: Callable[[str | None], None],
+        on_subscribed: Callable[[bytes], None],
     ) -> None:
         self.down: str | None = "not connected yet"
         self._connect = connect
         self._hear = hear
         self._on_change = on_change
+        self._on_subscribed = on_subscribed
         self._wanted: set[bytes] = set()
         self._changes: dict[bytes, bool] = {}  # what Redis has not been told; True: subscribe
         self._changed = asyncio.Event()
@@ -112,11 +114,15 @@ class Subscriptions:
         while True:
             self._changed.clear()
             self._round += 1
-            await self._send(connection, dict(islice(self._changes.items(), MAX_CHANGES)))
+            changes = dict(islice(self._changes.items(), MAX_CHANGES))
+            await self._send(connection, changes)
             async with within(PONG_TIMEOUT):
                 while self._confirmed != self._round:
                     self._pong.clear()
                     await self._pong.wait()
+            for channel, is_wanted in changes.items():
+                if is_wanted:
+                    self._on_subscribed(channel)
             if not self._changes:
                 self._failures = 0
                 self._tell(None)

@@ -16,6 +16,7 @@ from generalbots_api.testing.contract import at_once
 from tests.backends.redis.proxy import Proxy, told
 from tests.support import redis
 from tests.support.nodes import SILENT, Held
+from tests.support.puppet import history, new_session, talk
 from tests.support.service import Service, new_dev, running_service
 
 pytestmark = pytest.mark.anyio
@@ -69,3 +70,33 @@ async def test_a_node_that_has_lost_redis_goes_on_and_the_other_counts_by_itself
         async with a.client() as on_a, b.client() as on_b:
             seen = [(await client.get("/health")).status_code for client in (on_a, on_b) for _ in range(6)]
     assert seen == [*[200] * 5, 429, *[200] * 5, 429]
+
+
+async def test_what_was_said_while_redis_was_away_is_there_when_it_is_back(proxy: Proxy, prefix: str) -> None:
+    """Nothing else is said afterwards that would show the hole."""
+    async with two(prefix, redis.URL, proxy.url) as [a, b]:
+        token = await a.token("alice")
+        async with a.client(headers={"Authorization": f"Bearer {token}"}) as alice:
+            session = await new_session(alice, "echo")
+            async with talk(b, token, session) as on_b:
+                await on_b.subscribe()
+                await proxy.fall_ill("refuses")
+                await alice.post(f"/api/conversations/{session}/messages", json={"content": "hello"})
+                said = await told(partial(history, alice, session), lambda messages: len(messages) == 2)
+                await proxy.recover()
+                heard = [await on_b.hear_until("message") for _ in range(2)]
+    assert sorted(frames[-1]["message_id"] for frames in heard) == sorted(one["message_id"] for one in said)
+
+
+async def test_a_message_to_one_node_shows_on_the_other_from_the_moment_of_joining(prefix: str) -> None:
+    async with two(prefix, redis.URL, redis.URL) as [a, b]:
+        token = await a.token("alice")
+        async with a.client(headers={"Authorization": f"Bearer {token}"}) as alice:
+            for turn in range(10):
+                session = await new_session(alice, "echo")
+                path = f"/api/conversations/{session}/messages"
+                async with talk(b, token, session) as on_b:
+                    await on_b.subscribe()
+                    await alice.post(path, json={"content": f"{turn}"})
+                    heard = [(await on_b.hear_until("message"))[-1]["sender"] for _ in range(2)]
+                assert heard == ["user", "bot"]
