@@ -13,13 +13,16 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
 from generalbots_api import SystemClock
+from generalbots_api.storage import Storage
 from tests.support.service import Service, running_service
 
 PIECE = 65_536
 
 
 @asynccontextmanager
-async def real_server(bots: Sequence[Any] | None = None, **settings: Any) -> AsyncIterator[tuple[Service, int]]:
+async def real_server(
+    bots: Sequence[Any] | None = None, storage: Storage | None = None, **settings: Any
+) -> AsyncIterator[tuple[Service, int]]:
     """A service that listens: itself, and its port. Its clock is the machine's."""
     bounds = {"limit_user": 1_000_000, "frames_per_second": 1_000, "frame_burst": 10_000, **settings}
     listening = socket.create_server(("127.0.0.1", 0))
@@ -29,7 +32,7 @@ async def real_server(bots: Sequence[Any] | None = None, **settings: Any) -> Asy
     config.bind = [f"fd://{listening.detach()}"]  # Hypercorn closes it
     config.graceful_timeout = 1
     clock: Any = SystemClock()
-    async with running_service(settings=bounds, bots=bots, clock=clock) as service:
+    async with running_service(settings=bounds, bots=bots, storage=storage, clock=clock) as service:
         app: Any = service.app
         server = asyncio.create_task(serve(app, config, shutdown_trigger=ending.wait))
         try:

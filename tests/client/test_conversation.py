@@ -308,6 +308,7 @@ async def test_a_slow_reader_loses_nothing_and_holds_little() -> None:
         await chat.send("last")
         assert len(chat._machine.log.inbox) <= 5
         assert await messages(chat, 301) == [*(str(number) for number in range(300)), "last"]
+    assert len(server.rest) < 200  # in pages, not one by one
 
 
 async def test_a_message_that_never_came_is_read_from_the_history() -> None:
@@ -349,6 +350,18 @@ async def test_an_end_that_was_missed_is_found_out_with_all_that_was_before_it()
         server.model.end()
         server.cut()
         assert [event.message.content async for event in chat if isinstance(event, NewMessage)] == ["the last word"]
+
+
+async def test_a_send_whose_answer_was_lost_with_the_session_is_found_in_the_history() -> None:
+    async with socket_server(echoes=False, deaf=True) as server, server.chat() as chat:
+        sending = asyncio.create_task(chat.send("Hello"))
+        await server.until_received("message")
+        server.model.store("user", "Hello", id=server.received[-1]["id"])
+        server.model.end()
+        server.cut()
+        assert (await sending).duplicate
+        with pytest.raises(ConversationOver):
+            await chat.send("more")
 
 
 async def test_a_running_reply_is_cancelled_and_the_wish_survives_a_cut() -> None:

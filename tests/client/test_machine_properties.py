@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.client.world import World
 
-EXAMPLES = int(os.environ.get("CLIENT_EXAMPLES", "150"))  # thousands find what is rare
+EXAMPLES = int(os.environ.get("CLIENT_EXAMPLES", "100"))  # thousands find what is rare
 STEPS: dict[str, tuple[int, Callable[[World], None]]] = {  # how often, and what
     "connect": (14, World.connect),
     "cut": (3, World.cut),
