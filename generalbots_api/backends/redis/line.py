@@ -20,7 +20,7 @@ POST_TIMEOUT = 1.0  # seconds for a batch that nobody waits for
 MAX_WAITING = 10_000  # calls
 MAX_WAITING_BYTES = 16_777_216
 MAX_BATCH = 500  # calls in one write
-PAUSES = (0.25, 0.5, 1.0)  # seconds between the tries while it is down; the last one again and again
+PAUSES = (0.1, 0.25, 0.5, 1.0)  # seconds between the tries while it is down; the last one again and again
 
 Command = tuple[bytes | str | int | float, ...]
 
