@@ -57,7 +57,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     bot_id: str
     bot_name: str = ""
-    last_message: Any = None
+    last_message: Message | None = None
     last_activity: datetime | None = None
     status: str = "active"
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
-from generalbots_api.client import Client, Forbidden, InvalidRequest, NotFound, Unauthorized
+from generalbots_api.client import Client, Conflict, Forbidden, InvalidRequest, NotFound, Operation, Unauthorized
 from tests.support.service import BASE, Service, running_service
 
 pytestmark = pytest.mark.anyio
@@ -80,3 +82,45 @@ async def test_an_administrator_sees_how_the_system_is() -> None:
         assert (await admin.metrics()).requests_total > 0
         with pytest.raises(Forbidden):
             await bob.metrics()
+
+
+async def test_a_conversation_is_started_listed_carried_on_read_and_stopped() -> None:
+    async with running_service() as service, client_of(service, "alice") as alice:
+        started = await alice.start_conversation("echo", initial_message="Hello")
+        id = started.conversation_id
+        first = await alice.history(id, after=1, wait=5)
+        assert [message.content for message in first.messages] == ["Hello"]
+        sent = await alice.send(id, "again", id="one", metadata={"n": 1}, if_busy="queue", wait=5)
+        assert sent.reply is not None
+        assert (sent.reply.content, sent.reply.in_reply_to) == ("again", sent.message_id)
+        same = await alice.send(id, "again", id="one", metadata={"n": 1})
+        assert (same.message_id, same.duplicate) == (sent.message_id, True)
+        with pytest.raises(Conflict):
+            await alice.send(id, "something else", id="one")
+        whole = await alice.history(id)
+        assert [message.seq for message in whole.messages] == [1, 2, 3, 4]
+        assert await alice.history(id, before=3, limit=1) == replace(whole, messages=[whole.messages[1]], has_more=True)
+        assert (await alice.history(id, after=service.clock.now() + timedelta(seconds=1))).messages == []
+        assert (await alice.cancel(id)).status == "idle"
+        page = await alice.conversations(bot_id="echo", status="active", limit=1)
+        assert ([one.id for one in page.conversations], page.total, page.next_cursor) == ([id], 1, None)
+        assert page.conversations[0].last_message == whole.messages[-1]
+        await alice.end_session(id)
+        assert [one.status for one in (await alice.conversations()).conversations] == ["ended"]
+
+
+async def test_a_batch_answers_each_operation_in_its_place() -> None:
+    async with running_service() as service, client_of(service, "alice") as alice:
+        id = (await alice.start_conversation("echo")).conversation_id
+        messages = f"/api/conversations/{id}/messages"
+        results = await alice.batch(
+            [
+                Operation(id="a", method="POST", path=messages, body={"content": "one"}, idempotency_key="k1"),
+                Operation(id="b", method="POST", path=messages, body={"content": "two"}, idempotency_key="k2"),
+                Operation(id="c", method="GET", path="/api/session"),
+                Operation(id="d", method="GET", path="/api/nothing"),
+            ]
+        )
+    assert [(one.id, one.status) for one in results] == [("a", 202), ("b", 202), ("c", 200), ("d", 404)]
+    assert results[2].body["bot_id"] == "echo"
+    assert results[3].body["error"]["code"] == "NOT_FOUND"
