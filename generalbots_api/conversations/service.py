@@ -91,7 +91,8 @@ class Conversations:
         most_waiting = 0 if sending.if_busy == "reject" else self.queue
         async with self._order.hold(session.id):  # turns run in the order of `seq`
             message = self._new_message(caller, sending)
-            added = await self.log.add_message(message, most_waiting, self.clock.now())
+            with anyio.CancelScope(shield=True):  # a message that is stored is answered, though its sender has gone
+                added = await self.log.add_message(message, most_waiting, self.clock.now())
             on_stored(added)
             if added.duplicate:
                 return added
