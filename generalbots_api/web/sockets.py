@@ -14,6 +14,7 @@ from generalbots_api.ids import TokenHash
 from generalbots_api.web.endpoint import Found
 from generalbots_api.web.entry import Entry, Visit, needs_session
 from generalbots_api.web.errors import RawHeaders
+from generalbots_api.web.leaving import until_gone
 from generalbots_api.web.reply import NO_STORE, Reply, error_reply
 
 log = logging.getLogger("generalbots_api")
@@ -58,6 +59,7 @@ class SocketEntry:
 
     async def answer(self, scope: Scope, receive: Receive, send: Send, found: Found | None) -> None:
         visit = self.entry.visit(scope)
+        send = until_gone(send)
         opening: Opening | None = None
         try:
             await self.entry.lifespan.ready()

@@ -10,6 +10,7 @@ import anyio.lowlevel
 from starlette.types import Receive, Send
 
 from generalbots_api.web.errors import RawHeaders
+from generalbots_api.web.leaving import until_gone
 from generalbots_api.web.reply import NO_STORE
 
 Write = Callable[[bytes], Awaitable[None]]
@@ -29,6 +30,7 @@ class Stream:
 
 async def send_stream(stream: Stream, headers: RawHeaders, receive: Receive, send: Send, *, is_head: bool) -> None:
     """`headers` are those of the entry. Nothing on the way may keep what is not complete yet."""
+    send = until_gone(send)
     headers = [*headers, NO_STORE, (b"content-type", stream.content_type), (b"x-accel-buffering", b"no")]
     await send({"type": "http.response.start", "status": stream.status, "headers": headers})
     is_gone = False
