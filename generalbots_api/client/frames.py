@@ -18,6 +18,7 @@ _encode = msgspec.json.Encoder().encode
 class Limits(msgspec.Struct, frozen=True):
     frame_bytes: int = 65_536
     content_chars: int = 32_000
+    frames_per_second: float = 20.0
 
 
 class Hello(msgspec.Struct, frozen=True):

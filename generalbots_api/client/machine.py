@@ -109,7 +109,7 @@ class Machine:
         if self.over:
             raise self.error or ConversationOver("the session has ended")
         pending = self.sending.write(id, content, metadata=metadata, if_busy=if_busy)
-        return [self.sending.transmit(pending, now)] if self.connected and self.goodbye is None else []
+        return self.sending.transmit(pending, now) if self.connected and self.goodbye is None else []
 
     def cancel(self, reply_id: str | None) -> list[Action]:
         """Stop a reply, by default the running one; said again after a cut. Only when `connected`."""

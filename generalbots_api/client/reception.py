@@ -89,6 +89,7 @@ class Reception:
 
     def _greeted(self, hello: Hello) -> None:
         self.machine.sending.limits = hello.limits
+        self.machine.sending.pace.frames_per_second = hello.limits.frames_per_second
         self.machine.heartbeat.interval = hello.heartbeat_ms / 1000
         self.machine.heartbeat.patience = hello.pong_timeout_ms / 1000
 

@@ -15,6 +15,7 @@ from generalbots_api.client.actions import Action, Settle, Transmit
 from generalbots_api.client.errors import ClientError, Problem, error_of
 from generalbots_api.client.frames import Ack, Failure, Limits, frame
 from generalbots_api.client.messages import Message, Sent
+from generalbots_api.client.pace import Pace
 
 MAX_OWN = 1024
 MAX_TRIES = 8  # of a message that the server puts off
@@ -32,6 +33,7 @@ class Pending:
     tries: int = 0
     sent_at: float | None = None
     due_at: float = math.inf
+    is_paced: bool = False  # waits for its turn, not for the server
 
 
 @dataclass(slots=True)
@@ -41,6 +43,7 @@ class Sending:
     session_id: str
     ack_timeout: float
     limits: Limits = Limits()
+    pace: Pace = field(default_factory=Pace)
     _pending: dict[str, Pending] = field(default_factory=dict)
     _own: OrderedDict[str, None] = field(default_factory=OrderedDict)
 
@@ -62,18 +65,26 @@ class Sending:
             self._own.popitem(last=False)
         return pending
 
-    def transmit(self, pending: Pending, now: float) -> Transmit:
-        pending.sent_at, pending.due_at = now, math.inf
-        return Transmit(pending.text)
+    def transmit(self, pending: Pending, now: float) -> list[Action]:
+        """Now, or later if it would be too much now, or if others wait for that already."""
+        waiting = min((one.due_at for one in self._pending.values() if one.is_paced), default=None)
+        if waiting is None and self.pace.take(now):
+            return self._transmitted(pending, now)
+        pending.is_paced, pending.due_at = True, self.pace.next_at(now) if waiting is None else waiting
+        return []
 
     def transmit_all(self, now: float) -> list[Action]:
         """On a new connection."""
-        return [self.transmit(pending, now) for pending in self._pending.values()]
+        return [action for pending in self._pending.values() for action in self.transmit(pending, now)]
+
+    def _transmitted(self, pending: Pending, now: float) -> list[Action]:
+        pending.sent_at, pending.due_at, pending.is_paced = now, math.inf, False
+        return [Transmit(pending.text)]
 
     def cut(self) -> None:
         """Nothing is sent on the next connection yet."""
         for pending in self._pending.values():
-            pending.sent_at, pending.due_at = None, math.inf
+            pending.sent_at, pending.due_at, pending.is_paced = None, math.inf, False
 
     def forget(self, id: str) -> None:
         """Its sender went away; if it was sent already, it may be stored."""
@@ -131,8 +142,16 @@ class Sending:
         return [Settle(pending.id, error_of(failure.error, retry_after=wait_seconds))]
 
     def due(self, now: float) -> list[Action]:
-        """What was put off and may be sent again."""
-        return [self.transmit(pending, now) for pending in self._pending.values() if pending.due_at <= now]
+        """What was put off and may be sent now, in order."""
+        actions: list[Action] = []
+        for pending in self._pending.values():
+            if pending.due_at > now:
+                continue
+            if not self.pace.take(now):
+                pending.is_paced, pending.due_at = True, self.pace.next_at(now)
+            else:
+                actions += self._transmitted(pending, now)
+        return actions
 
     def is_overdue(self, now: float) -> bool:
         """A message was sent on this connection and nothing was heard of it for too long."""

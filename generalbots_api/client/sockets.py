@@ -8,6 +8,7 @@ from typing import Protocol
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+from websockets.frames import CloseCode
 from websockets.typing import Subprotocol
 
 from generalbots_api.client.backoff import asked_wait
@@ -30,7 +31,7 @@ class SocketClosed(Exception):
 
 
 class Socket(Protocol):
-    """An open `gb.v1` socket. All but `close` raise `SocketClosed`."""
+    """An open `gb.v1` socket. All but `close` raise `SocketClosed`, and `receive` raises `BadAnswer`."""
 
     async def send(self, text: str, /) -> None: ...
 
@@ -107,7 +108,9 @@ def connector(*, clock: Clock, timeout: float, tls: ssl.SSLContext | None = None
     return open_socket
 
 
-def _closed(error: ConnectionClosed) -> SocketClosed:
+def _closed(error: ConnectionClosed) -> SocketClosed | BadAnswer:
+    if error.rcvd is None and error.sent is not None and error.sent.code == CloseCode.MESSAGE_TOO_BIG:
+        return BadAnswer(f"a frame over {MAX_FRAME} bytes")
     return SocketClosed(error.rcvd.code, error.rcvd.reason) if error.rcvd is not None else SocketClosed(GONE, "")
 
 

@@ -266,6 +266,14 @@ async def test_a_frame_that_is_none_is_a_bad_answer() -> None:
             await messages(chat, 1)
 
 
+async def test_a_frame_without_measure_is_a_bad_answer() -> None:
+    async with socket_server() as server, server.chat() as chat:
+        server.model.sockets[0].send("typing", content="x" * 2**22)
+        await server.flush()
+        with pytest.raises(BadAnswer, match="over"):
+            await messages(chat, 1)
+
+
 async def test_frames_of_tomorrow_and_of_other_sessions_are_left_alone() -> None:
     async with socket_server() as server, server.chat() as chat:
         server.model.sockets[0].send("reaction", emoji="+1")
