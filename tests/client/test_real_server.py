@@ -105,6 +105,25 @@ async def test_rest_and_socket_are_doors_to_one_log() -> None:
         assert (listed.id, listed.bot_id, listed.status) == (session, "slow", "active")
 
 
+async def test_two_devices_show_one_log_and_a_third_goes_on_where_one_left() -> None:
+    async with talk() as (client, first):
+        session = first._machine.session_id
+        async with client.conversation(session, after_seq=0) as second:
+            await first.send("from the first")
+            assert await messages(second, 2) == ["from the first", "You said from the first"]
+            await second.send("from the second")
+            assert await messages(first, 4) == await messages_of(client, session)
+            await messages(second, 2)
+            seq, epoch = second.seq, second.epoch
+        await first.send("meanwhile")
+        async with client.conversation(session, after_seq=seq, epoch=epoch) as third:
+            assert await messages(third, 2) == ["meanwhile", "You said meanwhile"]
+
+
+async def messages_of(client: Client, session: str) -> list[str]:
+    return [message.content for message in (await client.history(session)).messages]
+
+
 async def test_a_running_reply_is_cancelled_from_here_and_by_rest() -> None:
     async with talk() as (client, chat):
         for cancel in (chat.cancel, lambda: client.cancel(chat._machine.session_id)):
