@@ -90,7 +90,9 @@ class Readers:
         self.sockets.close_login(news.user_id, news.id)
 
     def _login_changed(self, payload: bytes) -> None:
-        self.sessions.forget(msgspec.json.decode(payload, type=LoginNews).id)
+        news = msgspec.json.decode(payload, type=LoginNews)
+        self.sessions.forget(news.id)
+        self.sockets.doubt(news.user_id)
 
     def _bot_session_changed(self, payload: bytes) -> None:
         news = msgspec.json.decode(payload, type=BotSessionNews)

@@ -20,7 +20,7 @@ from generalbots_api.conversations.model import GREETING, Added, NewMessage
 from generalbots_api.conversations.ports import ConversationLog
 from generalbots_api.conversations.rules import MAX_SEQ, check_message
 from generalbots_api.conversations.turns import Job, Turns
-from generalbots_api.errors import ApiError
+from generalbots_api.errors import ApiError, Forbidden, NotFound
 from generalbots_api.ids import BotId, BotSessionId, MessageId, new_id
 from generalbots_api.locks import KeyedLocks
 from generalbots_api.sessions.model import BotSession
@@ -158,6 +158,18 @@ class Conversations:
                 await job.done.wait()
         end = await self.log.add_end(session.id, reason, self.clock.now())
         await self.feed.tell(Stored(message=end.message), session.id)
+
+    async def why_not(self, caller: Caller, session_id: BotSessionId) -> Literal["expired", "forbidden"] | None:
+        """Why somebody who follows a conversation must stop; one that has expired is ended, for all who follow it."""
+        session = await self.sessions.own(caller, session_id)
+        if session.ended_at is None and not session.is_active(self.clock.now()):
+            await self.sessions.on_end(session, "expired")
+            return "expired"
+        try:
+            await self.bots.permitted(caller, session.bot_id)
+        except (Forbidden, NotFound):
+            return "forbidden"
+        return None
 
     def follower(self, session_id: BotSessionId, sink: Sink, spawn: Spawn, origin: object) -> Follower:
         """Somebody who follows the conversation; whether he may is for the door to have checked."""

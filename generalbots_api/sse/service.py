@@ -17,6 +17,7 @@ from generalbots_api.sse.writing import BEAT, news, written
 from generalbots_api.ws.farewell import goodbye
 from generalbots_api.ws.model import CloseCode, SubscribeFrame, encoded
 from generalbots_api.ws.outbox import Outbox
+from generalbots_api.ws.rights import Rights
 from generalbots_api.ws.service import Socket, Sockets
 from generalbots_api.ws.stream import ack, subscribed
 
@@ -87,6 +88,8 @@ class EventStreams:
     ) -> None:
         async with anyio.create_task_group() as tasks:
             follower = self.conversations.follower(session_id, sink, tasks.start_soon, socket)
+            rights = Rights(self.conversations, socket, {session_id: follower})
+            socket.look_at_rights = rights.look
             socket.sessions.add(session_id)
             self.sockets.add(socket)
             try:
@@ -99,7 +102,7 @@ class EventStreams:
                 follower.go(joined.head.seq)
                 await self._write_all(socket.outbox, write, epoch)
             finally:
-                follower.leave()
+                rights.leave_all()
                 self.sockets.remove(socket)
                 tasks.cancel_scope.cancel()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from starlette.types import Receive, Scope, Send
 
@@ -22,6 +23,7 @@ log = logging.getLogger("generalbots_api")
 DENIAL = "websocket.http.response"
 BEARER = "gb.bearer."
 CLOSE_REFUSED = 1008
+CLOSE_FULL = 1013  # try again later
 CLOSE_FAILED = 1011
 
 
@@ -116,7 +118,8 @@ async def refuse(reply: Reply, common: RawHeaders, scope: Scope, receive: Receiv
     """Answer the handshake with `reply` where the server can, else with a close."""
     await receive()  # websocket.connect
     if DENIAL not in scope.get("extensions", {}):
-        await send({"type": "websocket.close", "code": CLOSE_REFUSED, "reason": ""})
+        code = CLOSE_FULL if reply.status == HTTPStatus.SERVICE_UNAVAILABLE else CLOSE_REFUSED
+        await send({"type": "websocket.close", "code": code, "reason": ""})
         return
     headers = [
         *common,

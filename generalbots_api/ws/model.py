@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from generalbots_api.conversations.events import MessageFrame, shown
+from generalbots_api.conversations.events import MessageFrame, SessionUpdated, shown
 from generalbots_api.conversations.model import Message, MessageStatus
 
 _encode = msgspec.json.Encoder().encode
@@ -199,7 +199,7 @@ PING = '{"type":"ping"}'
 PONG = '{"type":"pong"}'
 
 
-def encoded(frame: ServerFrame) -> str:
+def encoded(frame: ServerFrame | SessionUpdated) -> str:
     return _encode(frame).decode()
 
 

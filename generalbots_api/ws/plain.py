@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from generalbots_api.conversations.events import Event, Stored
-from generalbots_api.conversations.following import Follower, Place, Spawn
+from generalbots_api.conversations.following import Place, Spawn
 from generalbots_api.conversations.model import Sender
 from generalbots_api.conversations.service import Conversations, Sending
 from generalbots_api.errors import InvalidRequest
 from generalbots_api.ids import BotSessionId
 from generalbots_api.ws.model import PONG, ClientFrame, PingFrame, SendFrame, reply_frame
+from generalbots_api.ws.rights import Rights
 from generalbots_api.ws.service import Socket
 from generalbots_api.ws.spending import Spend
 
@@ -40,9 +41,9 @@ class PlainDialogue:
     spend: Spend
     socket: Socket
     spawn: Spawn
+    rights: Rights
     request_id: str
     default_session: BotSessionId | None  # of `?session_id=`
-    _followers: dict[BotSessionId, Follower] = field(default_factory=dict)
 
     def begin(self) -> None:
         """Nothing is sent before the client has sent something."""
@@ -63,8 +64,7 @@ class PlainDialogue:
             )
 
     def close(self) -> None:
-        for follower in self._followers.values():
-            follower.leave()
+        self.rights.leave_all()
 
     async def _send(self, frame: SendFrame) -> None:
         caller = self.socket.caller
@@ -92,10 +92,10 @@ class PlainDialogue:
         return active[0].id
 
     async def _join(self, session_id: BotSessionId) -> None:
-        if session_id in self._followers:
+        if session_id in self.rights.followers:
             return
         follower = self.conversations.follower(session_id, Replies(self.socket), self.spawn, self.socket)
-        self._followers[session_id] = follower
+        self.rights.followers[session_id] = follower
         self.socket.sessions.add(session_id)
         joined = await follower.join(Place())
         follower.go(joined.head.seq)

@@ -20,6 +20,7 @@ from generalbots_api.ws.loop import FindCaller, Reader, write_all
 from generalbots_api.ws.model import SUBPROTOCOL, Bounds, HelloFrame
 from generalbots_api.ws.outbox import Outbox
 from generalbots_api.ws.plain import PlainDialogue
+from generalbots_api.ws.rights import Rights
 from generalbots_api.ws.service import HEARTBEAT_SECONDS, PONG_SECONDS, Socket, Sockets
 from generalbots_api.ws.spending import Spend
 from generalbots_api.ws.stream import StreamDialogue, check_same_user
@@ -84,10 +85,14 @@ class ChatRoutes:
     def _dialogue(
         self, opening: Opening, socket: Socket, default_session: BotSessionId | None, spawn: Spawn
     ) -> PlainDialogue | StreamDialogue:
+        rights = Rights(self.conversations, socket)
+        socket.look_at_rights = rights.look
         if not socket.is_stream:
-            return PlainDialogue(self.conversations, self.spend, socket, spawn, opening.request_id, default_session)
+            return PlainDialogue(
+                self.conversations, self.spend, socket, spawn, rights, opening.request_id, default_session
+            )
         return StreamDialogue(
-            self.conversations, self.spend, self._renew, socket, spawn, opening.request_id, self._hello
+            self.conversations, self.spend, self._renew, socket, spawn, rights, opening.request_id, self._hello
         )
 
     async def _serve(self, opening: Opening, dialogue: PlainDialogue | StreamDialogue, tasks: TaskGroup) -> None:

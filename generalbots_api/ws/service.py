@@ -48,6 +48,8 @@ class Socket:
     sessions: set[BotSessionId] = field(default_factory=set)  # the ones it takes part in
     pinged_unix: float = 0.0  # when the ping went that nothing has come after; 0: none
     is_told: bool = False  # that its login ends soon
+    look_at_rights: Callable[[], Awaitable[None]] | None = None  # at what it follows; leaves what it may not follow
+    is_in_doubt: bool = False  # its user's rights have changed
     ask_host: AskHost | None = None
     asked_unix: float = 0.0
 
@@ -168,6 +170,13 @@ class Sockets:
     async def look_at(self, socket: Socket) -> None:
         """Close it if its login is over: also one that ended between its handshake and its being known here."""
         await self._look_again(socket, self.clock.unix())
+        if socket.look_at_rights is not None and socket.outbox.close_code is None:
+            await socket.look_at_rights()
+
+    def doubt(self, user_id: UserId) -> None:
+        """The user's rights have changed: his sockets are looked at by the next sweep."""
+        for socket in self._by_user.get(user_id, ()):
+            socket.is_in_doubt = True
 
     async def sweep(self) -> None:
         """Look at every socket: whether its login ends, and whether its client is there and reads."""
@@ -178,6 +187,9 @@ class Sockets:
                 continue
             if socket.is_stream:
                 self._beat(socket, now)
+            if socket.is_in_doubt:
+                socket.is_in_doubt = False
+                await self.look_at(socket)
             expires_at = socket.caller.expires_at
             if expires_at is None:
                 continue

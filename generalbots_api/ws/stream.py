@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
@@ -32,6 +32,7 @@ from generalbots_api.ws.model import (
     UnsubscribeFrame,
     encoded,
 )
+from generalbots_api.ws.rights import Rights
 from generalbots_api.ws.service import Socket
 from generalbots_api.ws.spending import Spend
 
@@ -50,9 +51,9 @@ class StreamDialogue:
     renew: Renew
     socket: Socket
     spawn: Spawn
+    rights: Rights
     request_id: str
     hello: Callable[[Caller], HelloFrame]
-    _followers: dict[BotSessionId, Follower] = field(default_factory=dict)
 
     def begin(self) -> None:
         self.socket.outbox.put(encoded(self.hello(self.socket.caller)))
@@ -79,8 +80,7 @@ class StreamDialogue:
                 self.socket.outbox.put(PONG)
 
     def close(self) -> None:
-        for follower in self._followers.values():
-            follower.leave()
+        self.rights.leave_all()
 
     async def _send(self, frame: SendFrame) -> None:
         if frame.session_id is None:
@@ -104,7 +104,7 @@ class StreamDialogue:
 
     async def _joined(self, session_id: BotSessionId) -> None:
         """Sending subscribes; it must not be somebody else's session."""
-        if session_id in self._followers:
+        if session_id in self.rights.followers:
             return
         await self._check(session_id)
         joined, follower = await self._join(session_id, Place())
@@ -131,23 +131,17 @@ class StreamDialogue:
         await self.conversations.bots.permitted(self.socket.caller, session.bot_id)
 
     async def _join(self, session_id: BotSessionId, place: Place) -> tuple[Joined, Follower]:
-        self._leave(session_id)
-        if len(self._followers) >= MOST_SUBSCRIPTIONS:
+        self.rights.leave(session_id)
+        if len(self.rights.followers) >= MOST_SUBSCRIPTIONS:
             raise InvalidRequest("Too many subscriptions", fields={"session_id": f"{MOST_SUBSCRIPTIONS} at most"})
         follower = self.conversations.follower(session_id, self.socket.outbox, self.spawn, self.socket)
-        self._followers[session_id] = follower
+        self.rights.followers[session_id] = follower
         self.socket.sessions.add(session_id)
         return await follower.join(place), follower
 
     def _unsubscribe(self, frame: UnsubscribeFrame) -> None:
-        self._leave(BotSessionId(frame.session_id))
+        self.rights.leave(BotSessionId(frame.session_id))
         self.socket.outbox.put(encoded(UnsubscribedFrame(session_id=frame.session_id, id=frame.id)))
-
-    def _leave(self, session_id: BotSessionId) -> None:
-        follower = self._followers.pop(session_id, None)
-        if follower is not None:
-            follower.leave()
-            self.socket.sessions.discard(session_id)
 
     async def _cancel(self, frame: CancelFrame) -> None:
         reply_id = MessageId(frame.reply_id) if frame.reply_id is not None else None

@@ -9,9 +9,12 @@ import anyio.lowlevel
 import pytest
 from httpx2.websockets import WebSocketDisconnect
 
+from generalbots_api import BotAccess
 from generalbots_api.ids import BotSessionId
+from generalbots_api.storage import Storage
 from tests.chat.conftest import Stage
-from tests.support.puppet import Frame, Talk, history, new_session, talk
+from tests.support.puppet import Frame, Puppet, Talk, history, new_session, talk
+from tests.support.service import running_service
 
 pytest_plugins = ["tests.support.fixtures"]
 pytestmark = pytest.mark.anyio
@@ -398,3 +401,36 @@ async def test_draining_says_goodbye(stage: Stage) -> None:
     assert caught.value.code == 1012
     assert (goodbye["code"], goodbye["reason"], goodbye["reconnect"]) == (1012, "draining", True)
     assert 0 < goodbye["retry_after_ms"] <= 3_000
+
+
+async def test_a_permission_that_is_lost_ends_the_following(storage: Storage) -> None:
+    puppet = Puppet(access=BotAccess(groups=frozenset({"staff"})))
+    async with running_service(bots=[puppet], storage=storage) as service, await service.bearer("admin") as admin:
+        token = await service.token("alice")
+        async with service.client(headers={"Authorization": f"Bearer {token}"}) as client:
+            session = await new_session(client)
+            async with talk(service, token, session) as one:
+                await one.subscribe()
+                [staff] = (await admin.get("/api/groups/list?search=staff")).json()["groups"]
+                alice = (await client.get("/api/users/me")).json()["id"]
+                path = f"/api/groups/{staff['id']}/members/remove"
+                assert (await admin.request("DELETE", path, json={"user_id": alice})).status_code == 200
+                await service.gb._services.sockets.sweep()
+                updated, goodbye = await one.hear(), await one.hear()
+    assert (updated["type"], updated["reason"], updated["seq"]) == ("session.updated", "forbidden", 0)
+    assert (goodbye["code"], goodbye["reconnect"]) == (4403, False)
+
+
+async def test_a_session_that_expires_is_ended_for_all_who_follow_it(storage: Storage) -> None:
+    async with running_service(bots=[Puppet()], storage=storage, settings={"bot_session_lifetime": 60}) as service:
+        token = await service.token("alice")
+        async with service.client(headers={"Authorization": f"Bearer {token}"}) as client:
+            session = await new_session(client)
+            async with talk(service, token, session) as one, talk(service, token, session) as other:
+                for each in (one, other):
+                    await each.subscribe()
+                service.clock.advance(61)
+                await service.gb._services.sockets.confirm()
+                for each in (one, other):
+                    updated = (await each.hear_until("session.updated"))[-1]
+                    assert (updated["reason"], updated["seq"]) == ("expired", 1)

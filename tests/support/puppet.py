@@ -14,7 +14,7 @@ import anyio.lowlevel
 import httpx2
 from httpx2.websockets import AsyncWebSocketSession
 
-from generalbots_api import BotInfo, Piece, Turn
+from generalbots_api import BotAccess, BotInfo, Piece, Turn
 from tests.support.service import Service
 
 Frame = dict[str, Any]
@@ -25,12 +25,13 @@ class Puppet:
     """Each turn waits for what `say` and `end` give it, in the order of its coming."""
 
     id: str = "puppet"
+    access: BotAccess = field(default_factory=BotAccess)
     asked: list[str] = field(default_factory=list)  # the content of each turn, as it began
     _strings: list[asyncio.Queue[Piece | None]] = field(default_factory=list)
 
     @property
     def info(self) -> BotInfo:
-        return BotInfo(self.id, "Puppet")
+        return BotInfo(self.id, "Puppet", access=self.access)
 
     async def reply(self, turn: Turn, /) -> AsyncIterator[Piece]:
         self.asked.append(turn.message.content)
