@@ -15,7 +15,7 @@ from generalbots_api.auth.service import Limits, Logins
 from generalbots_api.batch.routes import BatchRoutes
 from generalbots_api.bots.routes import BotRoutes
 from generalbots_api.console.routes import ConsoleRoutes
-from generalbots_api.conversations.events import Delta, MessageFrame, SessionUpdated, Snapshot, Started
+from generalbots_api.conversations.events import Delta, MessageFrame, SessionUpdated, Snapshot, Started, Typing
 from generalbots_api.conversations.routes import ConversationRoutes
 from generalbots_api.groups.routes import GroupRoutes
 from generalbots_api.groups.service import Groups
@@ -150,7 +150,7 @@ class Doors:
     def _asyncapi(self) -> bytes:
         return asyncapi_document(
             list(get_args(ClientFrame)),
-            [MessageFrame, Started, Delta, Snapshot, SessionUpdated, *get_args(ServerFrame)],
+            [MessageFrame, Started, Delta, Snapshot, SessionUpdated, Typing, *get_args(ServerFrame)],
             title="General Bots API: chat",
             version=self.services.parts.version,
             path="/ws",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 
@@ -13,7 +15,7 @@ from generalbots_api.bots.model import Piece
 from generalbots_api.bots.running import Running
 from generalbots_api.clock import Clock
 from generalbots_api.conversations.draft import Draft, TooLong
-from generalbots_api.conversations.events import Delta, Started, Stored
+from generalbots_api.conversations.events import Delta, Started, Stored, Typing
 from generalbots_api.conversations.feed import Feed
 from generalbots_api.conversations.model import MessageStatus
 from generalbots_api.conversations.ports import ConversationLog
@@ -25,6 +27,7 @@ from generalbots_api.ids import BotId
 log = logging.getLogger("generalbots_api.conversations")
 
 STORE_DELAYS = (0.2, 1, 5, 15)  # seconds between tries to store a reply
+TYPING_SECONDS = 2.0
 LAST_WORDS = 2.0  # seconds to store what there is of a reply when the service stops
 Wait = Callable[[Job], Awaitable[None]]
 
@@ -49,7 +52,7 @@ class Answering:
         try:
             if job.is_behind_others:
                 await self.others(job)
-            with job.scope(self.timeout) as limited:
+            with job.scope(self.timeout) as limited, self._hinting(job, draft):
                 if not job.is_stopped:
                     await self._write(job, draft)
             if job.is_stopped:
@@ -78,6 +81,19 @@ class Answering:
             await self._start(job)
             await self.running.run(job.bot, turn, take)
             draft.memory = turn.changed_memory()
+
+    @contextmanager
+    def _hinting(self, job: Job, draft: Draft) -> Iterator[None]:
+        """Say that the bot is at work, if nothing is to be seen of it for a while."""
+        timer = asyncio.get_running_loop().call_later(TYPING_SECONDS, self._hint, job, draft)
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _hint(self, job: Job, draft: Draft) -> None:
+        if not draft.pieces:
+            self.feed.hint(Typing(session_id=job.session_id))
 
     def _taker(self, job: Job, draft: Draft) -> Callable[[Piece], Awaitable[None]]:
         tell, session_id, reply_id = self.feed.tell, job.session_id, job.reply_id

@@ -52,6 +52,13 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     content: str
 
 
+class Typing(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="typing"):
+    """A bot is at work and has said nothing for a while. A hint: it may be left out, and is on this node only."""
+
+    session_id: BotSessionId
+    sender: Sender = Sender.BOT
+
+
 class MessageView(msgspec.Struct, frozen=True, kw_only=True):
     """A whole stored message, a user's or a bot's; what it does not have is left out."""
 
@@ -92,7 +99,7 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
 
 
 View = TypeVar("View", bound=MessageView)
-Happening = Started | Delta | Snapshot | Stored
+Happening = Started | Delta | Snapshot | Stored | Typing
 
 
 class Event(msgspec.Struct, kw_only=True):

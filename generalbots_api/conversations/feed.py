@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from generalbots_api.bus import Bus, Patchy
-from generalbots_api.conversations.events import Delta, Event, Happening, Snapshot, Started, Stored
+from generalbots_api.conversations.events import Delta, Event, Snapshot, Started, Stored, Typing
 from generalbots_api.conversations.model import Message
 from generalbots_api.errors import Unavailable
 from generalbots_api.ids import BotId, BotSessionId, MessageId, new_id
@@ -34,6 +34,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="sto
     message: Message
 
 
+Lasting = Started | Delta | Snapshot | Stored
 _News = Started | Delta | Snapshot | Told
 _encode = msgspec.json.Encoder().encode
 _decode: Callable[[bytes], _News] = msgspec.json.Decoder(_News).decode
@@ -94,7 +95,11 @@ class Feed:
         """The reply that is being written there, if this node knows of one."""
         return self._live.get(session_id)
 
-    def tell(self, what: Happening, session_id: BotSessionId, origin: object | None = None) -> Awaitable[None]:
+    def hint(self, what: Typing) -> None:
+        """Tell the listeners of this node, and nobody else."""
+        self._deliver(what.session_id, Event(what=what))
+
+    def tell(self, what: Lasting, session_id: BotSessionId, origin: object | None = None) -> Awaitable[None]:
         """Tell the listeners of this node now, and return what tells the others."""
         if self._note(what, is_ours=True):
             self._deliver(session_id, Event(what=what, origin=origin))
@@ -163,7 +168,7 @@ class Feed:
             for listener in tuple(audience.listeners):
                 listener(event)
 
-    def _note(self, what: Happening, *, is_ours: bool) -> bool:
+    def _note(self, what: Lasting, *, is_ours: bool) -> bool:
         """Keep what is known of running replies up to date; whether the event makes sense after what came before."""
         match what:
             case Stored(message=message):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from generalbots_api.conversations.control import Control
-from generalbots_api.conversations.events import Delta, Event, Snapshot, Started, Stored
+from generalbots_api.conversations.events import Delta, Event, Snapshot, Started, Stored, Typing
 from generalbots_api.conversations.feed import Feed
 from generalbots_api.conversations.model import Head, Message, Sender
 from generalbots_api.conversations.ports import ConversationLog
@@ -119,6 +119,8 @@ class Follower:
             self._hear_stored(event, what.message)
         elif not self._is_live:
             return  # what is left of a reply then comes as a snapshot
+        elif isinstance(what, Typing):
+            self.sink.put(event)
         elif isinstance(what, Delta):
             if what.reply_id == self._reply_id and what.index - what.merged == self._index:
                 self._index = what.index

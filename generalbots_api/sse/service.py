@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import anyio
 
 from generalbots_api.caller import Caller
-from generalbots_api.conversations.events import Event, Stored
+from generalbots_api.conversations.events import Event, Stored, Typing
 from generalbots_api.conversations.following import Place
 from generalbots_api.conversations.model import Added
 from generalbots_api.conversations.service import Conversations
@@ -150,7 +150,7 @@ class OneReply(Everything):
             if what.message.message_id == self.reply_id:
                 self.outbox.put(event)
                 self.outbox.close(CloseCode.NORMAL, "")
-        elif what.reply_id == self.reply_id:
+        elif isinstance(what, Typing) or what.reply_id == self.reply_id:
             self.outbox.put(event)
 
     async def put_patiently(self, event: Event, /) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from generalbots_api.conversations.events import Delta, Event
+from generalbots_api.conversations.events import Delta, Event, Typing
 from generalbots_api.ws.model import CloseCode
 
 
@@ -34,6 +34,8 @@ class Outbox:
     def put(self, frame: str | Event) -> None:
         """Queue a frame; past the bounds the socket is closed as too slow, and what waits is dropped."""
         if self.close_code is not None:
+            return
+        if isinstance(frame, Event) and isinstance(frame.what, Typing) and self.is_half_full:
             return
         size = len(frame if isinstance(frame, str) else frame.frame)
         if self._frames and isinstance(frame, Event) and isinstance(frame.what, Delta) and self._join(frame.what):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -434,3 +435,16 @@ async def test_a_session_that_expires_is_ended_for_all_who_follow_it(storage: St
                 for each in (one, other):
                     updated = (await each.hear_until("session.updated"))[-1]
                     assert (updated["reason"], updated["seq"]) == ("expired", 1)
+
+
+async def test_a_bot_that_is_silent_for_a_while_is_said_to_be_typing(stage: Stage, monkeypatch: Any) -> None:
+    monkeypatch.setattr("generalbots_api.conversations.answering.TYPING_SECONDS", 0.01)
+    async with talk(stage.service, stage.token, stage.session) as one:
+        await one.send("Hello")
+        typing = (await one.hear_until("typing"))[-1]
+        stage.puppet.say("Hi")
+        await one.hear_until("message.delta")
+        stage.puppet.end()
+        rest = await one.hear_until("message")
+    assert typing == {"type": "typing", "session_id": stage.session, "sender": "bot"}
+    assert kinds(rest) == ["message"]
