@@ -64,6 +64,7 @@ class Requests:
     max_answer: int = 16 * 2**20  # bytes
     cache: AnswerCache = field(default_factory=AnswerCache)
     rate: Rate | None = None  # as the newest answer told it
+    _used_up: tuple[str | None, float] = (None, 0.0)  # the token whose quota is, and until when (Unix seconds)
 
     async def send(self, call: Call) -> Answer:
         """The answer, below 400.
@@ -77,6 +78,8 @@ class Requests:
         attempt = 0
         while True:
             token = await self.tokens.current()
+            if early := self._wait_for_quota(token):
+                await self.sleep(early)
             try:
                 return await self._once(call, token)
             except ApiError as error:
@@ -113,7 +116,7 @@ class Requests:
         if kept is not None:
             headers["If-None-Match"] = kept.etag
         answer = await self._exchange(call, headers)
-        self.rate = Rate.of(answer.headers) or self.rate
+        self._note_rate(answer.headers, token)
         if answer.status == 304 and kept is not None:
             return Answer(200, answer.headers, kept.body)
         if answer.status >= 400:
@@ -125,6 +128,20 @@ class Requests:
         if call.method == "GET":
             self.cache.put(key, answer.headers.get("etag"), answer.body)
         return answer
+
+    def _note_rate(self, headers: httpx2.Headers, token: str | None) -> None:
+        if (rate := Rate.of(headers)) is not None:
+            now = self.clock.unix()
+            self.rate = rate
+            self._used_up = (token, now + (asked_wait(headers, now) or 0.0) if rate.remaining == 0 else 0.0)
+
+    def _wait_for_quota(self, token: str | None) -> float:
+        """Seconds to wait instead of being refused. Source: spec, "monitor rate limit headers proactively"."""
+        whose, until = self._used_up
+        left = until - self.clock.unix()
+        if whose != token or not 0 < left <= self.backoff.patience:
+            return 0.0
+        return self.backoff.delay(0, self.random, at_least=left)
 
     async def _exchange(self, call: Call, headers: dict[str, str]) -> Answer:
         content = None

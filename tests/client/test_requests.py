@@ -222,6 +222,24 @@ async def test_the_quota_of_the_newest_answer_is_told() -> None:
         assert client.rate == Rate(1000, 998, 1768910412)
 
 
+@pytest.mark.parametrize(("remaining", "reset", "least"), [("0", 12, 12), ("1", 12, None), ("0", 3600, None)])
+async def test_a_quota_that_is_used_up_is_waited_for_instead_of_being_refused(
+    remaining: str, reset: int, least: int | None
+) -> None:
+    told: dict[str, Any] = {
+        "x_ratelimit_limit": "60",
+        "x_ratelimit_remaining": remaining,
+        "x_ratelimit_reset": str(1768910400 + reset),
+    }
+    async with scripted(json(HEALTHY, **told), json(HEALTHY)) as (client, script):
+        await client.health()
+        await client.health()
+    if least is None:
+        assert script.waits == []
+    else:
+        assert least <= script.waits[0] <= least + 0.5
+
+
 async def test_an_answer_with_an_etag_is_asked_for_once() -> None:
     bots = {"bots": [{"id": "echo", "name": "Echo", "description": "", "status": "online"}]}
     steps = [json(bots, ETag='"1"'), httpx2.Response(304, headers={"ETag": '"1"'}), json({"bots": []}, ETag='"2"')]
