@@ -3,11 +3,19 @@
 export const base = new URL(".", document.baseURI);
 
 export class ApiError extends Error {
-  constructor(status, error) {
+  constructor(status, error, retryAfter = 0) {
     super(error.message);
-    this.status = status;
+    this.status = status; // 0: there was no answer
     this.code = error.code;
     this.details = error.details ?? {};
+    this.retryAfter = retryAfter; // milliseconds that the server asks for
+  }
+
+  /** As a frame of `/ws` tells it: with a word on whether, and when, it may work. */
+  get asFrameError() {
+    const retryable = this.status === 0 || this.status === 429 || this.status >= 500;
+    const wait = this.retryAfter > 0 ? { retry_after_ms: this.retryAfter } : {};
+    return { code: this.code, message: this.message, details: { ...this.details, retryable, ...wait } };
   }
 }
 
@@ -16,6 +24,10 @@ const listeners = new Set();
 /** Hear where the quota stands after each answer: {limit, remaining, reset} (Unix seconds). */
 export function onQuota(listener) {
   listeners.add(listener);
+}
+
+export function tellQuota(quota) {
+  listeners.forEach((listener) => listener(quota));
 }
 
 export async function api(method, path, body) {
@@ -28,26 +40,37 @@ export async function api(method, path, body) {
       body: body === undefined ? undefined : JSON.stringify(body),
     });
   } catch {
-    throw new ApiError(0, { code: "OFFLINE", message: "The server cannot be reached", details: {} });
+    throw new ApiError(0, { code: "OFFLINE", message: "The server cannot be reached" });
   }
-  tellQuota(response.headers);
+  readQuota(response.headers);
   const answer = await response.json().catch(() => null);
-  if (!response.ok) {
-    throw new ApiError(response.status, answer?.error ?? { code: "SERVER_ERROR", message: `Status ${response.status}` });
-  }
-  return answer;
+  if (response.ok) return answer;
+  const error = answer?.error ?? { code: "SERVER_ERROR", message: `The server answered with status ${response.status}` };
+  throw new ApiError(response.status, error, Number(response.headers.get("Retry-After")) * 1_000);
 }
 
-export function socketUrl(path) {
-  const url = new URL(path, base);
+export function conversationPath(id, rest = "") {
+  return `api/conversations/${encodeURIComponent(id)}${rest}`;
+}
+
+export function socketUrl() {
+  const url = new URL("ws", base);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
   return url;
 }
 
-function tellQuota(headers) {
-  const limit = Number(headers.get("X-RateLimit-Limit"));
-  if (limit) {
-    const quota = { limit, remaining: Number(headers.get("X-RateLimit-Remaining")), reset: Number(headers.get("X-RateLimit-Reset")) };
-    listeners.forEach((listener) => listener(quota));
+/** Whether the login stands, without prolonging it: "valid", "ended" (or another user's), or "unknown". */
+export async function loginState(userId) {
+  try {
+    const { valid, user_id: found } = await api("GET", "auth/validate");
+    return valid && found === userId ? "valid" : "ended";
+  } catch (error) {
+    return error.status === 401 ? "ended" : "unknown";
   }
+}
+
+function readQuota(headers) {
+  const limit = Number(headers.get("X-RateLimit-Limit"));
+  if (!limit) return;
+  tellQuota({ limit, remaining: Number(headers.get("X-RateLimit-Remaining")), reset: Number(headers.get("X-RateLimit-Reset")) });
 }
