@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from tests.browser.stage import Stage, raised_stage
 from tests.support.process import Runner, running_runner
 
 ARGUMENTS = [
@@ -21,17 +23,18 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 TIMEOUT_MS = 20_000
+expect.set_options(timeout=TIMEOUT_MS)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
     with running_runner(folder=tmp_path_factory.mktemp("browser")) as started:
         yield started
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """For one module: Playwright keeps an event loop in this thread, which tests of other modules need."""
+    """For this package alone: Playwright keeps an event loop in this thread, which other tests need."""
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
         if os.environ.get("CI") == "true":
@@ -44,13 +47,24 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A page in a context of its own: no cookies of an earlier test. Its script errors fail the test."""
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """No cookies of an earlier test. Script errors of its pages fail the test."""
     context = browser.new_context()
     context.set_default_timeout(TIMEOUT_MS)
-    opened = context.new_page()
     errors: list[str] = []
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    yield opened
+    context.on("weberror", lambda error: errors.append(str(error.error)))
+    yield context
     context.close()
     assert errors == []
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    return context.new_page()
+
+
+@pytest.fixture
+def stage(browser: Browser, tmp_path: Path) -> Iterator[Stage]:
+    """With the browser first: without one there is nothing to start a service for."""
+    with raised_stage(tmp_path) as raised:
+        yield raised

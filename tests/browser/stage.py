@@ -12,8 +12,8 @@ from typing import Any
 
 import anyio
 import httpx2
-from anyio.abc import BlockingPortal
-from anyio.from_thread import start_blocking_portal
+from anyio.abc import TaskStatus
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 from playwright.sync_api import BrowserContext
 
 from generalbots_api import GeneralBots, Piece, Settings
@@ -26,6 +26,7 @@ from tests.support.puppet import Puppet
 from tests.support.service import KEY, first_key, log_in
 
 Json = dict[str, Any]
+DRAIN_GRACE = 0.2  # seconds for goodbyes; a puppet's reply does not end by itself
 
 
 @dataclass
@@ -39,6 +40,7 @@ class Stage:
     base: str
     settings: Json
     puppet: Puppet = field(default_factory=Puppet)
+    _clients: list[httpx2.AsyncClient] = field(default_factory=list)
     _stop: anyio.Event | None = None
     _served: Future[None] | None = None
 
@@ -52,6 +54,11 @@ class Stage:
             self.portal.call(self._stop.set)
             self._served.result(20)
             self._served = None
+
+    def close(self) -> None:
+        for client in self._clients:
+            self.portal.call(client.aclose)
+        self.end()
 
     def say(self, *pieces: Piece) -> None:
         self.portal.call(self.puppet.say, *pieces)
@@ -81,11 +88,12 @@ class Stage:
 
     async def _log_in(self, username: str) -> httpx2.AsyncClient:
         client = httpx2.AsyncClient(base_url=self.base)
+        self._clients.append(client)
         answer = await log_in(client, username)
         assert answer.status_code == 303, answer.text
         return client
 
-    async def _serve(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:
+    async def _serve(self, *, task_status: TaskStatus[None]) -> None:
         self._stop = stop = anyio.Event()
         gb = GeneralBots(
             Settings(**{"secret_keys": [KEY], **self.settings}),
@@ -104,12 +112,12 @@ class Stage:
         async def until_told() -> None:
             task_status.started()
             await stop.wait()
-            await gb.drain()
+            await gb.drain(DRAIN_GRACE)
 
         async with gb.lifespan():
             descriptor = self.listener.dup().detach()
             app = with_dev_directory(gb, self.dev)
-            await serve_until(until_told, app, descriptor, ServerOptions(graceful_timeout=0.5))
+            await serve_until(until_told, app, descriptor, ServerOptions(graceful_timeout=DRAIN_GRACE))
 
 
 @contextmanager
@@ -123,4 +131,4 @@ def raised_stage(folder: Path, **settings: Any) -> Iterator[Stage]:
         try:
             yield stage
         finally:
-            stage.end()
+            stage.close()

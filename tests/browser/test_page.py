@@ -53,7 +53,7 @@ def test_bob_does_not_see_the_restricted_bot_nor_the_status(page: Page, runner: 
     log_in(page, runner, "bob")
     choose(page, "Echo")
     expect(page.get_by_role("navigation", name="Bots").get_by_role("button")).to_have_count(1)
-    expect(page.locator("#admin")).to_be_hidden()
+    expect(page.get_by_role("button", name="System status")).to_be_hidden()
     status = page.evaluate(
         """async () => (await fetch("api/session/create", {method: "POST", body: JSON.stringify({bot_id: "staff"}),
             headers: {"Content-Type": "application/json"}})).status"""
@@ -63,7 +63,7 @@ def test_bob_does_not_see_the_restricted_bot_nor_the_status(page: Page, runner: 
 
 def test_an_admin_sees_the_system_status(page: Page, runner: Runner) -> None:
     log_in(page, runner, "admin")
-    page.get_by_text("System status").click()
+    page.get_by_role("button", name="System status").click()
     expect(page.locator("#overall")).to_have_text("healthy")
     expect(page.get_by_role("cell", name="storage")).to_be_visible()
 
@@ -73,9 +73,10 @@ def test_an_error_is_shown_with_its_code(page: Page, runner: Runner) -> None:
     choose(page, "Echo")
     page.evaluate("document.querySelector('#content').removeAttribute('maxlength')")
     say(page, "x" * 32_001)
-    expect(page.get_by_role("alert")).to_contain_text("INVALID_REQUEST")
-    page.get_by_role("button", name="Dismiss").click()
-    expect(page.get_by_role("alert")).to_be_hidden()
+    expect(page.locator("#messages .refused")).to_contain_text("INVALID_REQUEST")
+    page.get_by_role("button", name="Edit").click()
+    expect(page.locator("#messages .refused")).to_have_count(0)
+    expect(page.get_by_label("Message", exact=True)).to_have_value("x" * 32_001)
 
 
 def test_a_session_that_ended_elsewhere_says_so(page: Page, runner: Runner) -> None:
@@ -95,9 +96,9 @@ def test_the_page_works_by_keyboard_on_a_phone(page: Page, runner: Runner) -> No
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.get_by_label("Username")).to_be_focused()
-    page.keyboard.type("alice")
+    page.keyboard.type("bob")
     page.keyboard.press("Tab")
-    page.keyboard.type("alice")
+    page.keyboard.type("bob")
     page.keyboard.press("Enter")
     expect(page.locator("#connection")).to_have_text("Connected")
     expect(page.get_by_label("Message", exact=True)).to_be_focused()

@@ -1,6 +1,7 @@
 // The page: who is logged in, and the desk for whoever is.
 
 import { api } from "./api.js";
+import { delay } from "./backoff.js";
 import { Desk } from "./desk.js";
 import { noProblem, problem } from "./notices.js";
 import { offerStatus, wireStatus } from "./status.js";
@@ -8,6 +9,7 @@ import { offerStatus, wireStatus } from "./status.js";
 const $ = (id) => document.getElementById(id);
 
 let desk = null;
+let tries = 0;
 
 async function attempt(action) {
   noProblem();
@@ -38,10 +40,11 @@ async function start() {
   try {
     user = await api("GET", "api/users/me");
   } catch (error) {
-    loggedOut();
-    if (error.status !== 401) problem(error);
+    if (error.status === 401) loggedOut();
+    else startLater(error);
     return;
   }
+  noProblem();
   $("username").textContent = user.display_name || user.username;
   $("roles").textContent = user.roles.join(", ");
   for (const id of ["desk", "who", "logout", "menu"]) $(id).hidden = false;
@@ -49,6 +52,13 @@ async function start() {
   desk = new Desk(user, { over: loginOver, attempt });
   await attempt(() => desk.open());
   await attempt(offerStatus);
+}
+
+/** The server is away or busy, which says nothing about the login. */
+function startLater(error) {
+  problem(error);
+  tries += 1;
+  setTimeout(start, delay(tries, error.retryAfter));
 }
 
 function logOut() {

@@ -27,6 +27,8 @@ export class Desk {
   #list;
   #conversation = null;
   #about = null; // the open conversation, as the list has it
+  #isLoading = false;
+  #isLoaded = false;
   #wiring = new AbortController();
 
   /** `events`: over(), the login has ended; attempt(action), do it and tell of what goes wrong. */
@@ -56,15 +58,9 @@ export class Desk {
     this.#wire();
   }
 
-  async open() {
+  open() {
     this.#link.open();
-    const [{ bots }] = await Promise.all([api("GET", "api/bots"), this.#list.load()]);
-    $("bots").replaceChildren(...bots.map((one) => this.#botItem(one)));
-    $("no-bots").hidden = bots.length > 0;
-    const first = bots.find((one) => one.status === "online");
-    const last = this.#list.find(sessionStorage.getItem(this.#lastKey)) ?? this.#list.active();
-    if (last !== undefined) this.#open(last);
-    else if (first !== undefined) await this.#start(first);
+    return this.#load();
   }
 
   close() {
@@ -77,6 +73,28 @@ export class Desk {
 
   get #lastKey() {
     return `gb.${this.#user.user_id}.open`;
+  }
+
+  /** Once; tried again at the next connection if it fails. */
+  async #load() {
+    if (this.#isLoading || this.#isLoaded) return;
+    this.#isLoading = true;
+    try {
+      await this.#fill();
+      this.#isLoaded = true;
+    } finally {
+      this.#isLoading = false;
+    }
+  }
+
+  async #fill() {
+    const [{ bots }] = await Promise.all([api("GET", "api/bots"), this.#list.load()]);
+    $("bots").replaceChildren(...bots.map((one) => this.#botItem(one)));
+    $("no-bots").hidden = bots.length > 0;
+    const first = bots.find((one) => one.status === "online");
+    const last = this.#list.find(sessionStorage.getItem(this.#lastKey)) ?? this.#list.active();
+    if (last !== undefined) this.#open(last);
+    else if (first !== undefined) await this.#start(first);
   }
 
   #wire() {
@@ -172,6 +190,7 @@ export class Desk {
     }
     this.#conversation?.connected();
     this.#sending.connected();
+    this.#events.attempt(() => this.#load());
   }
 
   #hear(frame) {

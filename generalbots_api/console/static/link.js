@@ -7,7 +7,8 @@ const FLOOD = 4429;
 const FINAL = new Set([1003, 1009, 4400, 4403, 4409]);
 const FLOOD_WAIT = 5_000; // milliseconds
 const CONNECT_TIMEOUT = 10_000;
-const WAKE_TIMEOUT = 3_000; // for a sign of life after the network or the machine was away
+const WAKE_TIMEOUT = 3_000; // for a sign of life when the page is looked at again
+const AWAY_TIMEOUT = 1_000; // and when the browser says that the network is gone, which need not be true of the server
 const SHORTEST_LOOK = 1_000;
 const LONGEST_LOOK = 60_000;
 const STABLE_AFTER = 10_000; // a connection that lasted so long begins the counting of tries anew
@@ -79,7 +80,8 @@ export class Link {
       this.#attempt = 0;
       this.#connect();
     } else if (this.send({ type: "ping" })) {
-      this.#deadline = Math.min(this.#deadline, performance.now() + WAKE_TIMEOUT);
+      const patience = event.type === "offline" ? AWAY_TIMEOUT : WAKE_TIMEOUT;
+      this.#deadline = Math.min(this.#deadline, performance.now() + patience);
       this.#watch();
     }
   };
