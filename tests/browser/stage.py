@@ -74,7 +74,9 @@ class Stage:
     def enter(self, context: BrowserContext, username: str = "alice") -> httpx2.AsyncClient:
         """Log in, give the browser the cookie, and return a client that has it too."""
         client: httpx2.AsyncClient = self.portal.call(self._log_in, username)
-        context.add_cookies([{"name": one.name, "value": one.value or "", "url": self.base} for one in client.cookies.jar])
+        context.add_cookies(
+            [{"name": one.name, "value": one.value or "", "url": self.base} for one in client.cookies.jar]
+        )
         return client
 
     def call(self, client: httpx2.AsyncClient, method: str, path: str, **options: Any) -> Json:
@@ -125,7 +127,7 @@ def raised_stage(folder: Path, **settings: Any) -> Iterator[Stage]:
     with socket.create_server(("127.0.0.1", 0)) as listener, start_blocking_portal() as portal:
         base = f"http://127.0.0.1:{listener.getsockname()[1]}"
         dev = DevDirectory(base + DEV_PATH, secret_keys=[KEY])
-        dev._state.keys._keys = [first_key(type(dev._state.keys))]
+        dev._state.keys._keys = [first_key(type(dev._state.keys))]  # type: ignore[arg-type] # a class is hashable
         stage = Stage(portal, folder / "chat.db", dev, listener, base, settings)
         stage.start()
         try:

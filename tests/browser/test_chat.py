@@ -15,6 +15,12 @@ from tests.browser.stage import Stage, raised_stage
 pytestmark = pytest.mark.browser
 
 
+@pytest.fixture
+def context(stage: Stage, context: BrowserContext) -> BrowserContext:
+    """Closed before the stage, which need not wait for its pages then."""
+    return context
+
+
 def test_a_reply_is_seen_growing(context: BrowserContext, page: Page, stage: Stage) -> None:
     entered(context, page, stage)
     say(page, "Hello")
@@ -98,9 +104,7 @@ def test_stop_stops(context: BrowserContext, page: Page, stage: Stage, pieces: t
     expect(page.get_by_role("button", name="Stop")).to_be_hidden()
 
 
-def test_stop_reaches_a_message_that_is_not_acknowledged_yet(
-    context: BrowserContext, page: Page, stage: Stage
-) -> None:
+def test_stop_reaches_a_message_that_is_not_acknowledged_yet(context: BrowserContext, page: Page, stage: Stage) -> None:
     entered(context, page, stage)
     context.set_offline(True)
     say(page, "Better not")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 from tests.support.process import Runner
 
@@ -60,13 +61,22 @@ class Lever:
         return str(self.page.evaluate("said.at(-1)"))
 
 
-@pytest.fixture
-def link(page: Page, runner: Runner) -> Lever:
+@pytest.fixture(scope="module")
+def paused(browser: Browser, runner: Runner) -> Iterator[Page]:
+    page = browser.new_page()
     page.clock.install()
     page.goto(runner.base)
     page.clock.pause_at(page.evaluate("Date.now()") / 1_000 + 1)
-    page.evaluate(OPEN)
-    return Lever(page)
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def link(paused: Page) -> Iterator[Lever]:
+    """New, and connecting."""
+    paused.evaluate(OPEN)
+    yield Lever(paused)
+    paused.evaluate("link.close()")
 
 
 def test_a_ping_is_answered(link: Lever) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import permutations
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser
 
 from tests.support.process import Runner
 
@@ -29,16 +29,18 @@ SHOW = """async ({frames, page}) => {
 EMPTY: Json = {"messages": [], "has_more": False, "epoch": "e", "seq": 0}
 
 
-@pytest.fixture
-def show(page: Page, runner: Runner) -> Show:
+@pytest.fixture(scope="module")
+def show(browser: Browser, runner: Runner) -> Iterator[Show]:
     """What is shown after the frames."""
+    page = browser.new_page()
     page.goto(runner.base)
 
     def show(*frames: Json, history: Json = EMPTY) -> Json:
         result: Json = page.evaluate(SHOW, {"frames": list(frames), "page": history})
         return result
 
-    return show
+    yield show
+    page.close()
 
 
 def message(seq: int, sender: str = "user", **fields: Any) -> Json:

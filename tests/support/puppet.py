@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
-import anyio.lowlevel
 import httpx2
 from httpx2.websockets import AsyncWebSocketSession
 
@@ -28,6 +27,7 @@ class Puppet:
     access: BotAccess = field(default_factory=BotAccess)
     asked: list[str] = field(default_factory=list)  # the content of each turn, as it began
     _strings: list[asyncio.Queue[Piece | None]] = field(default_factory=list)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def info(self) -> BotInfo:
@@ -37,6 +37,7 @@ class Puppet:
         self.asked.append(turn.message.content)
         string: asyncio.Queue[Piece | None] = asyncio.Queue()
         self._strings.append(string)
+        self._news.set()
         while (piece := await string.get()) is not None:
             yield piece
 
@@ -52,7 +53,8 @@ class Puppet:
         """Return when so many turns have begun."""
         with anyio.fail_after(10):
             while len(self.asked) < count:
-                await anyio.lowlevel.checkpoint()
+                self._news.clear()
+                await self._news.wait()
 
 
 @dataclass

@@ -1,12 +1,12 @@
 // What one sees when logged in: the bots, the conversations, and the open one over the link.
 
 import { api, loginState, socketUrl, tellQuota } from "./api.js";
+import { BotList } from "./bots.js";
 import { ChatView } from "./chatview.js";
 import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
 import { Link } from "./link.js";
 import { ConversationList } from "./list.js";
-import { button } from "./messages.js";
 import { problem } from "./notices.js";
 import { Outbox } from "./outbox.js";
 import { Sending } from "./sending.js";
@@ -24,6 +24,7 @@ export class Desk {
   #sending;
   #view;
   #composer;
+  #bots;
   #list;
   #conversation = null;
   #about = null; // the open conversation, as the list has it
@@ -54,6 +55,7 @@ export class Desk {
       send: (text) => this.#say(text),
       stop: () => this.#conversation?.stop(),
     });
+    this.#bots = new BotList($("bots"), $("no-bots"), (one) => this.#events.attempt(() => this.#choose(one)));
     this.#list = new ConversationList($("conversations"), $("more"), (one) => this.#open(one));
     this.#wire();
   }
@@ -68,7 +70,8 @@ export class Desk {
     this.#conversation?.close();
     this.#link.close();
     this.#view.clear("");
-    for (const id of ["bots", "conversations"]) $(id).replaceChildren();
+    this.#bots.clear();
+    this.#list.clear();
   }
 
   get #lastKey() {
@@ -88,10 +91,7 @@ export class Desk {
   }
 
   async #fill() {
-    const [{ bots }] = await Promise.all([api("GET", "api/bots"), this.#list.load()]);
-    $("bots").replaceChildren(...bots.map((one) => this.#botItem(one)));
-    $("no-bots").hidden = bots.length > 0;
-    const first = bots.find((one) => one.status === "online");
+    const [first] = await Promise.all([this.#bots.load(), this.#list.load()]);
     const last = this.#list.find(sessionStorage.getItem(this.#lastKey)) ?? this.#list.active();
     if (last !== undefined) this.#open(last);
     else if (first !== undefined) await this.#start(first);
@@ -107,18 +107,6 @@ export class Desk {
     on("more", () => this.#list.more());
     on("reconnect", () => this.#reconnect());
     on("stay", () => this.#stay());
-  }
-
-  #botItem(bot) {
-    const item = document.createElement("li");
-    const about = document.createElement("small");
-    const chooser = button(bot.name, () => this.#events.attempt(() => this.#choose(bot)));
-    about.textContent = bot.status === "online" ? bot.description : bot.status;
-    chooser.disabled = bot.status !== "online";
-    chooser.dataset.bot = bot.id;
-    chooser.append(about);
-    item.append(chooser);
-    return item;
   }
 
   async #choose(bot) {
@@ -144,9 +132,7 @@ export class Desk {
     this.#about = about;
     sessionStorage.setItem(this.#lastKey, about.id);
     this.#list.choose(about.id);
-    for (const one of $("bots").querySelectorAll("button")) {
-      one.setAttribute("aria-current", String(one.dataset.bot === about.bot_id));
-    }
+    this.#bots.mark(about.bot_id);
     this.#view.clear(about.bot_name);
     this.#composer.use(this.#user.user_id, about.id);
     const isActive = about.status === "active";

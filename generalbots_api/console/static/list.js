@@ -20,9 +20,14 @@ export class ConversationList {
   }
 
   async load() {
+    this.clear();
+    await this.more();
+  }
+
+  clear() {
     this.#found = [];
     this.#cursor = null;
-    await this.more();
+    this.#render();
   }
 
   async more() {
