@@ -14,6 +14,8 @@ from anyio.abc import Process
 from runner.notify import OURS
 from runner.worker import VARIABLE, Place
 
+START_TIMEOUT = 60.0  # seconds until a worker must be ready
+
 
 @dataclass(slots=True, eq=False)
 class Child:
@@ -46,7 +48,7 @@ class Child:
     async def is_silent(self, patience: float) -> bool:
         """Note that it is ready, and return when it has been silent for `patience` seconds; False: it is gone."""
         while True:
-            with anyio.move_on_after(patience) as waiting:
+            with anyio.move_on_after(patience if self.ready.is_set() else START_TIMEOUT) as waiting:
                 await anyio.wait_readable(self.beat)
                 if not os.read(self.beat, 1_024):
                     return False

@@ -18,6 +18,7 @@ from generalbots_api.errors import ApiError
 from generalbots_api.storage import StorageError
 from runner import banner, logs
 from runner.access_log import with_access_log
+from runner.descriptors import room_for_connections
 from runner.hosts import with_hosts_of_loopback
 from runner.keys import with_kept_key
 from runner.layers import SettingsError, Value
@@ -121,7 +122,10 @@ def _app(service: Service, listener: Listener, plain: Mapping[str, Any]) -> ASGI
 def _options(service: Service, plain: Mapping[str, Any]) -> ServerOptions:
     return ServerOptions(
         graceful_timeout=plain["graceful_timeout"],
-        limits=Limits(message_bytes=service.gb.settings.frame_max_bytes + FRAME_SLACK),
+        limits=Limits(
+            connections=room_for_connections(),
+            message_bytes=service.gb.settings.frame_max_bytes + FRAME_SLACK,
+        ),
         root_path=plain["root_path"],
         certfile=plain["certfile"],
         keyfile=plain["keyfile"],

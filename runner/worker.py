@@ -15,7 +15,7 @@ from pathlib import Path
 from runner.listening import Listener
 
 VARIABLE = "GENERALBOTS_WORKER"  # not GB_…, which is a setting
-BEAT = 1.0  # seconds
+BEAT = 0.5  # seconds
 LAST_RESORT = 10.0  # seconds past the grace
 
 

@@ -53,6 +53,8 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._server.connections.add(self)
+        if len(self._server.connections) > self._limits.connections:
+            self._transport.abort()
         tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
         self._is_tls = tls is not None
         is_h2 = tls is not None and tls.selected_alpn_protocol() == "h2"

@@ -20,6 +20,7 @@ class Limits:
     close: float = 1  # for a client to answer the close of a WebSocket
     sweep: float = 0.5  # between two looks at the clock
 
+    connections: int = 100_000  # at once; a new one past that is closed
     message_bytes: int = 69_632  # of a WebSocket message
     head_bytes: int = 16_384  # of a request line and headers
     streams: int = 100  # of one HTTP/2 connection at once

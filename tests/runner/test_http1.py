@@ -165,6 +165,16 @@ async def test_a_client_that_has_said_all_still_gets_its_answer() -> None:
         assert (await client.until_closed()).endswith(b"\r\n\r\n0")
 
 
+async def test_a_connection_too_many_is_closed_and_the_others_are_not() -> None:
+    async with served(hello, Limits(connections=1)) as server, await server.client() as client:
+        client.send(GET)
+        assert await client.answer() == (200, b"0")
+        async with await server.client() as other:
+            assert await other.until_closed() == b""
+        client.send(GET)
+        assert await client.answer() == (200, b"0")
+
+
 async def test_an_app_that_fails_in_the_middle_cuts_the_answer(caplog: pytest.LogCaptureFixture) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})

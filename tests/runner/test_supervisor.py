@@ -167,7 +167,7 @@ async def test_a_request_that_never_ends_does_not_hold_up_an_exchange() -> None:
 
 @pytest.mark.parametrize(("harm", "said"), [("/die", "worker.ended"), ("/hang", "worker.silent")])
 async def test_the_only_worker_that_dies_or_hangs_costs_the_next_request_a_wait(harm: str, said: str) -> None:
-    with small(count=1, silence=1.5) as workers:
+    with small(count=1, silence=2.5) as workers:
         _, old = await workers.ask()
         await workers.harm(harm)
         status, new = await workers.ask()
