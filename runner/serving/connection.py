@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from runner.serving.http1 import Http1
 from runner.serving.http2 import Http2
 from runner.serving.inbox import Tasks
+from runner.serving.inflow import Inflow
 from runner.serving.names import Closed, ConnectionState, H2ProtocolAssumedError, RawData, Updated, WireEvent
 from runner.serving.websocket import WebSocket
 
@@ -28,6 +29,7 @@ class Connection(asyncio.Protocol):
 
     _transport: asyncio.Transport
     _protocol: Http1 | Http2
+    _inflow: Inflow
     _reading: asyncio.Task[None]
 
     def __init__(self, server: Server) -> None:
@@ -35,12 +37,8 @@ class Connection(asyncio.Protocol):
         self._limits = server.limits
         self._loop = asyncio.get_running_loop()
         self._tasks = Tasks(self._loop, server.limits.queued)
-        self._received: list[bytes] = []
-        self._unread = 0
-        self._is_ended = False  # the client sends no more
         self._is_lost = False
         self._is_closing = False
-        self._more: asyncio.Future[None] | None = None
         self._room: asyncio.Future[None] | None = None  # None: there is room for writes
         self._is_idle = True
         self._is_begun = False  # a request's head
@@ -52,6 +50,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._inflow = Inflow(self._loop, self._transport, self._limits.unread)
         self._server.connections.add(self)
         if len(self._server.connections) > self._limits.connections:
             self._transport.abort()
@@ -67,17 +66,12 @@ class Connection(asyncio.Protocol):
             return  # nothing will come of it
         if self._is_idle and not self._is_begun:
             self._is_begun, self._due = True, self._loop.time() + self._limits.head
-        self._received.append(data)
-        self._unread += len(data)
-        if self._unread > self._limits.unread:
-            self._transport.pause_reading()
-        self._wake()
+        self._inflow.put(data)
 
     def eof_received(self) -> bool:
-        self._is_ended = True
+        self._inflow.end()
         if self._is_closing:
             self._transport.close()
-        self._wake()
         return not self._is_tls  # True keeps the other direction open
 
     def pause_writing(self) -> None:
@@ -89,7 +83,8 @@ class Connection(asyncio.Protocol):
             room.set_result(None)
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._is_lost = self._is_ended = True
+        self._is_lost = True
+        self._inflow.end()
         self.resume_writing()
         self._reading.cancel()  # whatever it waits for: an app, a response before this request, or more data
 
@@ -112,7 +107,7 @@ class Connection(asyncio.Protocol):
         self._is_idle, self._is_begun = is_idle, False
         if is_idle:
             self._due = self._loop.time() + self._limits.keep_alive
-            if self._is_ended or (self._server.is_letting_go):
+            if self._inflow.is_ended or (self._server.is_letting_go):
                 self.close()
 
     # Its life
@@ -132,34 +127,15 @@ class Connection(asyncio.Protocol):
             self.send,
         )
 
-    def _wake(self) -> None:
-        if self._more is not None and not self._more.done():
-            self._more.set_result(None)
-
     async def _read(self) -> None:
         try:
             await self._protocol.initiate()
-            while data := await self._next():
+            while data := await self._inflow.next():
                 await self._handle(data)
             await self._protocol.half_closed()
         except Exception:
             log.exception("connection.failed")
             self._transport.abort()
-
-    async def _next(self) -> bytes:
-        """What has come; nothing when the client sends no more."""
-        while not self._received:
-            if self._is_ended:
-                return b""
-            self._more = self._loop.create_future()
-            await self._more
-            self._more = None
-        data = self._received[0] if len(self._received) == 1 else b"".join(self._received)
-        self._received.clear()
-        if self._unread > self._limits.unread:
-            self._transport.resume_reading()
-        self._unread = 0
-        return data
 
     async def _handle(self, data: bytes) -> None:
         try:
@@ -198,7 +174,7 @@ class Connection(asyncio.Protocol):
             return
         self._is_closing, self._due = True, self._loop.time() + self._limits.linger
         self._taken_at = self._loop.time()
-        if self._is_ended or self._is_tls or not self._transport.can_write_eof():
+        if self._inflow.is_ended or self._is_tls or not self._transport.can_write_eof():
             self._transport.close()
             return
         self._transport.resume_reading()
