@@ -23,6 +23,7 @@ from generalbots_api.client import (
     Conversation,
     ConversationOver,
     Forbidden,
+    LoginExpiring,
     NewMessage,
     NotFound,
     ReplyDelta,
@@ -176,6 +177,28 @@ async def test_a_login_that_is_ended_is_replaced_and_the_conversation_goes_on() 
                 await chat.send("Hello")
                 assert await messages(chat, 2) == ["Hello", "You said Hello"]
     assert logins == 1
+
+
+async def test_a_login_that_expires_is_renewed_on_the_open_socket() -> None:
+    async with real_server([Slow()], session_lifetime=50) as (service, port):
+        first, second, renewed = await service.token("alice"), await service.token("alice"), asyncio.Event()
+
+        async def log_in() -> str:
+            renewed.set()
+            return second
+
+        async with client_of(port, first, log_in=log_in) as client, client_of(port, first) as old:
+            session = await client.create_session("slow")
+            async with client.conversation(session.session_id, after_seq=0) as chat:
+                events = [await anext(chat), await anext(chat)]
+                await renewed.wait()
+                await chat.send("Hello")  # after the new token, on the same socket
+                await old.logout()
+                await chat.send("again")
+                while len([event for event in events if isinstance(event, NewMessage)]) < 4:
+                    events.append(await anext(chat))
+    assert isinstance(events[1], LoginExpiring)
+    assert [event for event in events if isinstance(event, ConnectionChanged)] == [ConnectionChanged(connected=True)]
 
 
 @pytest.mark.parametrize(("storage", "seed"), [("memory", 1), ("sqlite", 2), ("sqlite", 3)])
