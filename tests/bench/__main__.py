@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import anyio
 
-from tests.bench import chat, in_process, limiter, servers, shared, starting
+from tests.bench import chat, growth, in_process, limiter, servers, shared, starting
 from tests.bench.load import client_name
 from tests.bench.table import Row, printed
 
@@ -24,13 +24,14 @@ def machine() -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds: for a look, not for a figure")
-    parser.add_argument("--only", metavar="NAME", help="in-process, limiter, shared, servers, chat or starting")
+    parser.add_argument("--only", metavar="NAME", help="in-process, limiter, shared, servers, growth, chat or starting")
     options = parser.parse_args()
     parts: dict[str, Callable[[], list[Row]]] = {
         "in-process": lambda: anyio.run(in_process.rows, options.quick),
         "limiter": lambda: anyio.run(limiter.rows, options.quick),
         "shared": lambda: anyio.run(shared.rows, options.quick),
         "servers": lambda: servers.rows(quick=options.quick),
+        "growth": lambda: anyio.run(growth.rows, options.quick),
         "chat": lambda: chat.rows(quick=options.quick),
         "starting": lambda: starting.rows(quick=options.quick),
     }
