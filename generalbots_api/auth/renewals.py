@@ -60,7 +60,7 @@ class Renewals:
         while (flight := self._flights.get(id)) is not None:
             await flight.landed.wait()
             grant = landed_with(flight)
-            if grant.access_token != refused.access_token:
+            if grant != refused:
                 return grant
         flight = self._flights[id] = Flight()
         try:
@@ -79,7 +79,7 @@ class Renewals:
             if pause:
                 await self.wait(pause)
             grant = await self._stored(id)
-            if grant.access_token != refused.access_token:
+            if grant != refused:
                 return grant
             now = self.clock.now()
             if await self.leases.take(name, holder, now, now + LEASE):
@@ -93,13 +93,13 @@ class Renewals:
         """Under the lease: look once more, as another may have been first, then refresh."""
         login = await self._login(id)
         grant = opened(self.vault, login)
-        if grant.access_token != refused.access_token:
+        if grant != refused:
             return grant
         try:
             return await self._refresh(login, grant)
         except Unauthorized:
             stored = await self._stored(id)  # another node's, if the lease ran out under this one
-            if stored.access_token != refused.access_token:
+            if stored != refused:
                 return stored
             await self.on_over(id)
             raise
@@ -114,10 +114,10 @@ class Renewals:
             refresh_token=new.refresh_token or grant.refresh_token,
             id_token=new.id_token or grant.id_token,
         ).to_renew(now)
-        sealed = self.vault.seal(kept, login.id)
-        await self.logins.set_grant(login.id, sealed)
+        await self.logins.set_grant(login.id, self.vault.seal(kept, login.id))
         if await self.logins.get(login.id) is None:
-            await self.on_late(replace(login, sealed_grant=sealed))
+            spare = LoginId(new_id())  # to be revoked besides the old ones, which go by the login's id
+            await self.on_late(replace(login, id=spare, sealed_grant=self.vault.seal(kept, spare)))
             raise Unauthorized("The session has ended", token_sent=True)
         return kept
 

@@ -1,0 +1,1 @@
+"""Faults that were hunted down in the login: each test failed once."""
