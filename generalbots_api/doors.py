@@ -128,7 +128,7 @@ class Doors:
         own = self.services
         if own.directory is None:
             return []
-        groups = Groups(own.directory, own.calls, own.admin_roles, own.newsroom.groups_changed)
+        groups = Groups(own.directory, own.calls, own, own.admin_roles, own.newsroom.groups_changed)
         return GroupRoutes(groups).endpoints()
 
     def _health(self, documented: list[Endpoint]) -> list[Endpoint]:

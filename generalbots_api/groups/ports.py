@@ -45,6 +45,11 @@ class GroupDirectory(Protocol):
         """
 
 
+class FreshRoles(Protocol):
+    async def confirmed(self, caller: Caller, /) -> Caller:
+        """The caller with roles as fresh as an admin call asks for; see `admin.ports.FreshRoles`."""
+
+
 class DirectoryCalls(Protocol):
     """Calls the Directory in a caller's name; see `users.ports.DirectoryCalls`."""
 

@@ -16,7 +16,7 @@ from generalbots_api.groups.model import (
     MemberPage,
     NewGroup,
 )
-from generalbots_api.groups.ports import DirectoryCalls, GroupDirectory
+from generalbots_api.groups.ports import DirectoryCalls, FreshRoles, GroupDirectory
 from generalbots_api.ids import GroupId, UserId
 
 Outcome = Literal["added", "removed", "unchanged", "failed"]
@@ -40,10 +40,15 @@ class Groups:
 
     directory: GroupDirectory
     calls: DirectoryCalls
+    roles: FreshRoles
     admin_roles: Set[str]
     groups_changed: GroupsChanged
 
-    def sees_all(self, caller: Caller) -> bool:
+    async def sees_all(self, caller: Caller) -> bool:
+        """Whoever was an admin lately is asked about again, as for any admin call."""
+        return self._is_admin(caller) and self._is_admin(await self.roles.confirmed(caller))
+
+    def _is_admin(self, caller: Caller) -> bool:
         return not self.admin_roles.isdisjoint(caller.roles)
 
     async def create(self, caller: Caller, group: NewGroup) -> Group:
@@ -69,7 +74,7 @@ class Groups:
 
     async def listed(self, caller: Caller, query: GroupQuery) -> GroupPage:
         """The groups that the caller may see: every one for an admin, else the caller's own."""
-        visible = replace(query, member=None if self.sees_all(caller) else caller.user_id)
+        visible = replace(query, member=None if await self.sees_all(caller) else caller.user_id)
         return await self.calls.as_caller(caller, lambda token: self.directory.groups(token, visible))
 
     async def members(self, caller: Caller, id: GroupId, limit: int, offset: int) -> MemberPage:
@@ -112,7 +117,7 @@ class Groups:
         await self.groups_changed(user_ids, {id, name} - {""}, add)
 
     async def _check_visible(self, caller: Caller, id: GroupId) -> None:
-        if self.sees_all(caller):
+        if await self.sees_all(caller):
             return
         if not await self.calls.as_caller(caller, lambda token: self.directory.is_member(token, id, caller.user_id)):
             raise NotFound("There is no such group")
