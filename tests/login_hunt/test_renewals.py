@@ -41,8 +41,11 @@ async def test_new_tokens_that_come_while_the_old_ones_are_taken_back_are_taken_
         is_asked, refresh = wire.hold(TOKEN)
         is_revoked, revoke = wire.hold(REVOKE)
 
+        is_answered = anyio.Event()
+
         async def call(method: str, path: str) -> None:
             answers.append(await alice.request(method, path))
+            is_answered.set()
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(call, "GET", ME)
@@ -50,8 +53,7 @@ async def test_new_tokens_that_come_while_the_old_ones_are_taken_back_are_taken_
             tasks.start_soon(call, "POST", "/auth/logout")
             await is_revoked.wait()
             refresh.set()
-            while not answers:
-                await anyio.sleep(0.001)
+            await is_answered.wait()
             revoke.set()
         check_error(answers[0], 401, "UNAUTHORIZED")
         assert answers[1].json()["directory_revoked"] is True
