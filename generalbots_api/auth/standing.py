@@ -23,6 +23,7 @@ PATIENCE = 1.0  # seconds that a request waits for the Directory's answer, befor
 RETRY_AFTER = timedelta(seconds=5)
 LOST_AFTER = timedelta(minutes=2)  # no answer comes that late: the service was stopped and started meanwhile
 MOST_FAILURES = 10_000
+AHEAD = timedelta(seconds=2)  # what is from further in the future was noted before a clock was set back
 Background = Callable[[Callable[[], Awaitable[None]]], None]
 """Runs a job after the request, until it ends or the service stops."""
 T = TypeVar("T")
@@ -53,7 +54,7 @@ class Standings:
     _locks: KeyedLocks = field(default_factory=KeyedLocks)
 
     def is_stale(self, asked_unix: float, now_unix: float) -> bool:
-        return now_unix - asked_unix >= self.max_age.total_seconds()
+        return not -AHEAD.total_seconds() <= now_unix - asked_unix < self.max_age.total_seconds()
 
     async def renewed(self, id: LoginId, now: datetime) -> Login | None:
         """The login with what the Directory says now, or as it was if it does not answer soon; None: ended.
@@ -62,10 +63,10 @@ class Standings:
         that hangs is waited for behind the scenes.
         """
         failed_at = self._failed_at.get(id)
-        if failed_at is not None and now - failed_at < RETRY_AFTER:
+        if failed_at is not None and -AHEAD <= now - failed_at < RETRY_AFTER:
             return await self.logins.get(id)
         question = self._questions.get(id)
-        if question is None or now - question.asked_at > LOST_AFTER:
+        if question is None or abs(now - question.asked_at) > LOST_AFTER:
             question = self._put(id, now)
         with anyio.move_on_after(self.patience):
             await question.answered.wait()
@@ -107,7 +108,7 @@ class Standings:
             login = await self.logins.get(id)
             if login is None:
                 raise Unauthorized("The session has ended", token_sent=True)
-            if now - login.standing_at < max_age:
+            if -AHEAD <= now - login.standing_at < max_age:
                 return login
             return await self._ask(login, now)
 

@@ -17,6 +17,7 @@ from generalbots_api.web.request import ApiRequest
 
 LOGIN_SALT = "generalbots_api login cookie"
 MAX_LOGIN_COOKIES = 5
+CLOCKS_APART = 30  # seconds: another node's clock may be behind that of the one where the login began
 
 
 class Cookies:
@@ -72,7 +73,7 @@ class Cookies:
             browser, mark, begun = self._signer.loads(value)
         except (BadSignature, ValueError, TypeError):
             return None
-        if not 0 <= self._clock.unix() - begun <= self._login_timeout:
+        if not -CLOCKS_APART <= self._clock.unix() - begun <= self._login_timeout:
             return None
         return str(browser), str(mark)
 
