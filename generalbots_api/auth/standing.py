@@ -15,7 +15,7 @@ from generalbots_api.auth.model import Login
 from generalbots_api.auth.ports import LoginStore
 from generalbots_api.auth.ports import Standings as StandingSource
 from generalbots_api.caller import Caller
-from generalbots_api.errors import BadGateway, NotSupported, Unauthorized, Unavailable
+from generalbots_api.errors import ApiError, BadGateway, NotSupported, Unauthorized, Unavailable
 from generalbots_api.ids import LoginId
 from generalbots_api.locks import KeyedLocks
 
@@ -51,6 +51,7 @@ class Standings:
     patience: float = PATIENCE
     _questions: dict[LoginId, Question] = field(default_factory=dict)
     _failed_at: dict[LoginId, datetime] = field(default_factory=dict)
+    _errors: dict[LoginId, ApiError] = field(default_factory=dict)  # of the last question, if it failed
     _locks: KeyedLocks = field(default_factory=KeyedLocks)
 
     def is_stale(self, asked_unix: float, now_unix: float) -> bool:
@@ -100,17 +101,33 @@ class Standings:
     async def confirmed(self, id: LoginId, now: datetime, max_age: timedelta) -> Login:
         """The login with a standing no older than `max_age`; one question at a time for each login.
 
+        Whoever waits while another asks shares the failure: a Directory that
+        hangs must not be waited for by one after the other.
+
         Raises:
             Unauthorized: it ended, here or because the Directory says so.
             Unavailable, BadGateway: the Directory does not answer.
         """
+        before = self._errors.get(id)
         async with self._locks.hold(id):
             login = await self.logins.get(id)
             if login is None:
                 raise Unauthorized("The session has ended", token_sent=True)
             if -AHEAD <= now - login.standing_at < max_age:
                 return login
-            return await self._ask(login, now)
+            error = self._errors.get(id)
+            if error is not None and error is not before:
+                raise error.with_traceback(None)
+            try:
+                return await self._ask(login, now)
+            except (Unavailable, BadGateway) as failure:
+                self._note_error(id, failure)
+                raise
+
+    def _note_error(self, id: LoginId, error: ApiError) -> None:
+        if len(self._errors) >= MOST_FAILURES:
+            self._errors.clear()
+        self._errors[id] = error
 
     async def _ask(self, login: Login, now: datetime) -> Login:
         source = self.source
@@ -118,6 +135,7 @@ class Standings:
             return login
         standing = await self.grants.call(login.id, lambda token: source.standing(token, login.user_id))
         self._failed_at.pop(login.id, None)
+        self._errors.pop(login.id, None)
         if not standing.active:
             await self.endings.end_user(login.user_id)
             raise Unauthorized("The account is not active", token_sent=True)
