@@ -114,12 +114,22 @@ class Renewals:
             refresh_token=new.refresh_token or grant.refresh_token,
             id_token=new.id_token or grant.id_token,
         ).to_renew(now)
-        await self.logins.set_grant(login.id, self.vault.seal(kept, login.id))
+        await self._store(login.id, self.vault.seal(kept, login.id))
         if await self.logins.get(login.id) is None:
             spare = LoginId(new_id())  # to be revoked besides the old ones, which go by the login's id
             await self.on_late(replace(login, id=spare, sealed_grant=self.vault.seal(kept, spare)))
             raise Unauthorized("The session has ended", token_sent=True)
         return kept
+
+    async def _store(self, id: LoginId, sealed: bytes) -> None:
+        """The old refresh token is worth nothing by now: a storage that fails for a moment must not cost the login."""
+        for pause in WAITS:
+            try:
+                return await self.logins.set_grant(id, sealed)
+            except Unavailable as error:
+                log.warning("auth.grant_unwritten", extra={"login_id": id, "reason": error.message})
+            await self.wait(pause)
+        return await self.logins.set_grant(id, sealed)
 
     async def _stored(self, id: LoginId) -> Grant:
         return opened(self.vault, await self._login(id))
