@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import anyio
 
 from generalbots_api.auth.endings import Endings
-from generalbots_api.auth.model import Login
+from generalbots_api.auth.model import Login, LogoutNotice
 from generalbots_api.auth.ports import Grants, IdentityProvider, LoginStore, SeenTokenStore, Vault
 from generalbots_api.auth.revocations import AT_ONCE_TIMEOUT, Revocations
 from generalbots_api.caller import Caller
 from generalbots_api.clock import Clock
-from generalbots_api.errors import ApiError, Forbidden, InvalidRequest, NotFound
+from generalbots_api.errors import ApiError, Forbidden, InvalidRequest, NotFound, Unavailable
 from generalbots_api.ids import LoginId, hash_token
 
 log = logging.getLogger("generalbots_api.auth")
@@ -45,6 +45,7 @@ class Logouts:
     endings: Endings
     clock: Clock
     idle_timeout: timedelta
+    _unfinished: set[str] = field(default_factory=set)  # logout tokens whose sessions could not all be ended
 
     async def end(self, caller: Caller, id: LoginId, return_to: str | None) -> LoggedOut:
         """End a login session of the caller's own.
@@ -95,8 +96,22 @@ class Logouts:
         Source: OpenID Connect Back-Channel Logout 1.0, sections 2.6 and 2.7.
         """
         notice = await self.provider.logout_notice(logout_token, self.clock.now())
+        with anyio.CancelScope(shield=True):  # once it is spent its sessions end, whoever hangs up
+            ended = await self._heeded(notice)
+        return ended
+
+    async def _heeded(self, notice: LogoutNotice) -> int:
         if not await self.seen_tokens.add(notice.token_id, notice.expires_at):
-            raise InvalidRequest("This logout token was used before")
+            if notice.token_id not in self._unfinished:
+                raise InvalidRequest("This logout token was used before")
+            self._unfinished.discard(notice.token_id)
+        try:
+            return await self._end_named(notice)
+        except Unavailable:
+            self._unfinished.add(notice.token_id)
+            raise
+
+    async def _end_named(self, notice: LogoutNotice) -> int:
         if notice.directory_session is not None:
             named = await self.logins.of_directory_session(notice.directory_session)
             named = [one for one in named if notice.user_id in (None, one.user_id)]
