@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 _PLAIN = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {"message", "asctime", "taskName"}
 QUIET = ("httpx2", "httpcore2", "hypercorn", "h2", "hpack", "authlib", "joserfc", "asyncio")
+SILENT = ("psycopg",)  # it warns at each attempt to connect; the storage tells when the server goes and when it is back
 """They would tell of URLs, headers and tokens, or of every poll; so only of trouble."""
 
 
@@ -44,8 +45,9 @@ def configure(level: str, form: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for name in QUIET:
-        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
+    for names, least in ((QUIET, logging.WARNING), (SILENT, logging.ERROR)):
+        for name in names:
+            logging.getLogger(name).setLevel(max(least, logging.getLogger().level))
 
 
 def _line(text: str) -> str:

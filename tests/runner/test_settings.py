@@ -75,6 +75,16 @@ def test_check_prints_values_and_sources_and_masks_secrets(
     assert line.split() == ["secret_keys", "***", "GB_SECRET_KEYS"]
 
 
+@pytest.mark.parametrize(
+    "url", ["postgresql://user:hush@host/db", "postgresql://user@host/db?password=hush&sslmode=require"]
+)
+def test_check_shows_no_password_of_a_url(capsys: pytest.CaptureFixture[str], url: str) -> None:
+    assert main(["--check", "--storage", url, "--bus", url], {}) == 0
+    said = capsys.readouterr().out
+    assert "postgresql://***@host/db" in said
+    assert "hush" not in said
+
+
 def test_check_of_a_wrong_setting_exits_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--check", "--storage", "memory://", "--limit-user", "0"], {}) == 2
     assert "limit_user: must be more than 0" in capsys.readouterr().err

@@ -35,6 +35,8 @@ class Database:
         self._checkout = timeout * CHECKOUT_SHARE
         self._timeout = timeout - self._checkout
         self._outages = Outages("postgres")
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._gate = asyncio.Lock()
         self._openings = 0
         self._pool: AsyncConnectionPool[Connection] | None = None
         self._asked: set[asyncio.Task[list[Answer]]] = set()
@@ -45,23 +47,22 @@ class Database:
         """Raises:
         StorageError: the server cannot be reached, or the schema cannot be used.
         """
-        self._openings += 1
-        if self._openings > 1:
-            return
-        try:
-            self.epoch = await install(self._parameters, self.schema)
-            self._pool = self._new_pool()
-            await self._pool.open()
-        except BaseException:
-            self._openings = 0
-            raise
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:  # another one, or one that ended without closing
+            self._loop, self._gate, self._openings = loop, asyncio.Lock(), 0
+        async with self._gate:
+            if self._openings == 0:
+                self.epoch = await install(self._parameters, self.schema)
+                pool = self._new_pool()
+                await pool.open()
+                self._pool = pool
+            self._openings += 1
 
     async def close(self) -> None:
         """Finish what was asked for, within the time-out, then close; not cut short by cancellation."""
         self._openings = max(0, self._openings - 1)
         if self._openings or (pool := self._pool) is None:
             return
-        self._pool = None
         await asyncio.shield(asyncio.create_task(self._close(pool)))
 
     async def point(self, statement: str, *arguments: Any) -> list[Row]:
@@ -162,7 +163,9 @@ class Database:
         await self._additions.finish()
         if self._asked:
             await asyncio.wait(self._asked)
-        await pool.close(timeout=self._timeout)
+        if self._openings == 0:  # nobody has opened it meanwhile
+            self._pool = None
+            await pool.close(timeout=self._timeout)
 
 
 def is_text(arguments: Sequence[Any]) -> bool:

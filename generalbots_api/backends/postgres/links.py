@@ -96,9 +96,15 @@ class Listening(Link):
         while True:
             async with aclosing(connection.notifies(timeout=QUIET_SECONDS)) as news:
                 async for one in news:
-                    self._hear(one.payload)
+                    self._hand_on(one.payload)
             async with asyncio.timeout(self._timeout):
                 await connection.execute("SELECT 1")
+
+    def _hand_on(self, piece: str) -> None:
+        try:
+            self._hear(piece)
+        except Exception:  # noqa: BLE001 # a listener's fault: the others still want to hear what comes next
+            log.exception("postgres.bus_listener_failed")
 
 
 class Sending(Link):

@@ -17,6 +17,7 @@ OLDEST_SERVER = 130_000
 MIGRATION_SECONDS = 300.0  # for another process that migrates, and for the steps themselves
 _LOCK = "SELECT pg_advisory_lock(hashtextextended('generalbots_api ' || $1, 0))"
 _FACT = "SELECT value FROM {facts} WHERE name = $1"
+_EXISTS = "SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = $1"
 _STRANGERS = (
     "SELECT count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
     " WHERE n.nspname = $1"
@@ -59,8 +60,8 @@ async def _migrate(connection: Connection, schema: str) -> None:
     done = await _version(connection, schema)  # again: another process may have been faster
     name = sql.Identifier(schema)
     async with connection.transaction():
-        if done == 0:
-            await connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(name))
+        if not await _count(connection, _EXISTS, schema):  # IF NOT EXISTS would want the right to make one all the same
+            await connection.execute(sql.SQL("CREATE SCHEMA {}").format(name))
         await connection.execute(sql.SQL("SET LOCAL search_path = {}").format(name))
         for step in steps()[done:]:
             await connection.execute(step, prepare=False)
@@ -75,8 +76,7 @@ async def _version(connection: Connection, schema: str) -> int:
     """
     version = await _fact(connection, schema, "version")
     if version is None:
-        [[strangers]] = await (await connection.execute(_STRANGERS, [schema])).fetchall()
-        if strangers:
+        if await _count(connection, _STRANGERS, schema):
             raise StorageError(f"The schema {schema!r} holds tables of something else; choose another")
         return 0
     if int(version) > len(steps()):
@@ -85,6 +85,11 @@ async def _version(connection: Connection, schema: str) -> int:
             f" known here: {len(steps())}); use that version, or another schema"
         )
     return int(version)
+
+
+async def _count(connection: Connection, statement: str, schema: str) -> int:
+    [[count]] = await (await connection.execute(statement, [schema])).fetchall()
+    return int(count)
 
 
 async def _fact(connection: Connection, schema: str, name: str) -> str | None:

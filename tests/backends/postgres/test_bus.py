@@ -179,6 +179,14 @@ async def test_what_others_put_on_the_channel_is_no_news(near: PostgresBus, far:
     assert await here(1) == [b"news"]
 
 
+async def test_a_listener_that_fails_takes_nothing_from_the_others(near: PostgresBus, far: PostgresBus) -> None:
+    here = Heard(near, "t")
+    near.subscribe("bad", lambda payload: payload.decode("ascii").strip(payload))  # type: ignore[arg-type] # raises TypeError
+    await far.publish("bad", b"x")
+    await far.publish("t", b"news")
+    assert await here(1) == [b"news"]
+
+
 async def until_back(bus: PostgresBus) -> None:
     with anyio.fail_after(GUARD):
         while True:

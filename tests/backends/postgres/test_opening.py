@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import anyio
 import psycopg
 import pytest
 from psycopg import sql
@@ -124,6 +127,38 @@ async def test_a_storage_that_is_not_open_is_unavailable(schema: str) -> None:
         pass
     with pytest.raises(Unavailable):
         await storage.ping()
+
+
+async def test_it_opens_on_another_loop_though_the_first_one_never_closed_it(schema: str) -> None:
+    storage = PostgresStorage(postgres.DSN, schema=schema)
+
+    async def left_open() -> None:
+        await storage.__aenter__()
+        await storage.log.add_message(a_message("1"), PLENTY, NOON)
+
+    await anyio.to_thread.run_sync(asyncio.run, left_open())
+    async with storage:
+        assert (await storage.log.head(S1)).seq == 1
+
+
+async def test_of_two_openings_at_once_both_can_use_it(schema: str) -> None:
+    storage = PostgresStorage(postgres.DSN, schema=schema)
+
+    async def use() -> int:
+        async with storage:
+            return (await storage.log.head(S1)).seq
+
+    assert await at_once(use, use, use) == [0, 0, 0]
+
+
+async def test_a_schema_that_the_user_may_use_and_not_make_will_do(schema: str) -> None:
+    role = f"{schema}_role"
+    postgres.execute("public", f"CREATE ROLE {role} LOGIN; CREATE SCHEMA {schema} AUTHORIZATION {role}")
+    try:
+        async with PostgresStorage(postgres.DSN + f"?user={role}", schema=schema) as storage:
+            await storage.ping()
+    finally:
+        postgres.execute("public", f"DROP SCHEMA {schema} CASCADE; DROP ROLE {role}")
 
 
 async def test_a_commit_waits_for_the_disk_whatever_the_database_says(schema: str) -> None:
