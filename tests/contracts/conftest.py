@@ -27,7 +27,7 @@ def new_storage(name: str, request: pytest.FixtureRequest) -> Storage:
         case "postgres":
             schema: str = request.getfixturevalue("postgres_schema")
             postgres.empty(schema)
-            return PostgresStorage(postgres.DSN, schema=schema)
+            return PostgresStorage(postgres.DSN, schema=schema, timeout=30)
     raise ValueError(f"no backend is called {name}")
 
 

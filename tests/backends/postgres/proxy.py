@@ -22,7 +22,7 @@ class Proxy:
         self._server: asyncio.Server | None = None
         self._flowing = asyncio.Event()
         self._flowing.set()
-        self._held = asyncio.Event()
+        self._held = asyncio.Semaphore(0)
         self._pairs: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self.port = 0
@@ -42,11 +42,12 @@ class Proxy:
     def hang(self) -> None:
         """Connections are taken and kept, and nothing gets through."""
         self._flowing.clear()
-        self._held.clear()
+        self._held = asyncio.Semaphore(0)
 
-    async def held(self) -> None:
-        """Until something has come that does not get through."""
-        await self._held.wait()
+    async def held(self, count: int = 1) -> None:
+        """Until so many questions have come that do not get through."""
+        for _ in range(count):
+            await self._held.acquire()
 
     def flow(self) -> None:
         self._flowing.set()
@@ -95,7 +96,7 @@ class Proxy:
         with suppress(ConnectionError):
             while data := await reader.read(CHUNK):
                 if is_question and not self._flowing.is_set():
-                    self._held.set()
+                    self._held.release()
                 await self._flowing.wait()
                 self.round_trips += is_question
                 writer.write(data)

@@ -31,7 +31,7 @@ CREATE CONSTRAINT TRIGGER fails AFTER INSERT ON logins DEFERRABLE INITIALLY DEFE
 
 @pytest.fixture
 async def storage(schema: str, anyio_backend: str) -> AsyncIterator[PostgresStorage]:
-    async with PostgresStorage(postgres.DSN, schema=schema) as storage:
+    async with PostgresStorage(postgres.DSN, schema=schema, timeout=30) as storage:
         yield storage
 
 
@@ -87,7 +87,7 @@ async def test_questions_of_every_kind_at_once_get_their_own_answers(storage: Po
 
 
 async def test_turns_of_many_sessions_at_once_from_two_nodes(storage: PostgresStorage) -> None:
-    async with PostgresStorage(postgres.DSN, schema=storage.schema) as other:
+    async with PostgresStorage(postgres.DSN, schema=storage.schema, timeout=30) as other:
         sessions = [BotSessionId(f"session {number % 15}") for number in range(150)]
 
         async def turn(number: int) -> None:
@@ -101,7 +101,7 @@ async def test_turns_of_many_sessions_at_once_from_two_nodes(storage: PostgresSt
 
 
 async def test_many_at_once_share_their_round_trips(proxy: Proxy, schema: str) -> None:
-    async with PostgresStorage(proxy.dsn, schema=schema) as storage:
+    async with PostgresStorage(proxy.dsn, schema=schema, timeout=30) as storage:
         login = a_login("x")
         await storage.logins.open(login, PLENTY)
         names = iter(range(1_000))

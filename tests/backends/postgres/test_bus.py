@@ -43,7 +43,7 @@ class Heard:
 @pytest.fixture
 async def near(proxy: Proxy) -> AsyncIterator[PostgresBus]:
     """The one whose way to the server can be cut."""
-    async with PostgresBus(proxy.dsn, channel=CHANNEL, timeout=0.4) as bus:
+    async with PostgresBus(proxy.dsn, channel=CHANNEL, timeout=1.0) as bus:
         yield bus
 
 
@@ -147,7 +147,7 @@ async def test_a_server_that_hangs_is_left_for_a_new_connection(
 
 async def test_news_that_wait_are_bounded_and_the_oldest_go(proxy: Proxy, far: PostgresBus) -> None:
     there = Heard(far, "t")
-    async with PostgresBus(proxy.dsn, channel=CHANNEL, timeout=0.4, max_pending=10_000) as bus:
+    async with PostgresBus(proxy.dsn, channel=CHANNEL, timeout=1.0, max_pending=10_000) as bus:
         proxy.stop()
         await proxy.quiet()
         with pytest.raises(Unavailable):

@@ -23,7 +23,7 @@ Nodes = tuple[PostgresStorage, PostgresStorage]
 
 @pytest.fixture
 async def nodes(schema: str, anyio_backend: str) -> AsyncIterator[Nodes]:
-    a, b = (PostgresStorage(postgres.DSN, schema=schema, pool_size=5) for _ in range(2))
+    a, b = (PostgresStorage(postgres.DSN, schema=schema, pool_size=5, timeout=30) for _ in range(2))
     async with a, b:
         yield a, b
 

@@ -52,7 +52,7 @@ def incompressible(length: int) -> str:
 async def test_ids_are_told_apart_whatever_their_length(schema: str) -> None:
     ids = [incompressible(length) for length in (2_000, 10_000, 300_000)]
     ids += [id + "x" for id in ids]
-    async with PostgresStorage(postgres.DSN, schema=schema) as storage:
+    async with PostgresStorage(postgres.DSN, schema=schema, timeout=30) as storage:
         for id in ids:
             login = a_login("x", id=LoginId(id), user_id=UserId(id), token_hash=id.encode()[-32:], directory_session=id)
             await storage.logins.open(login, PLENTY)
@@ -68,7 +68,7 @@ async def test_ids_are_told_apart_whatever_their_length(schema: str) -> None:
 
 
 async def test_what_cannot_be_kept_is_refused_wherever_it_comes(schema: str) -> None:
-    async with PostgresStorage(postgres.DSN, schema=schema) as storage:
+    async with PostgresStorage(postgres.DSN, schema=schema, timeout=30) as storage:
         login = a_login("x", standing=Standing(roles=frozenset({LONE_SURROGATE})))
         with pytest.raises(InvalidRequest):
             await storage.logins.open(login, PLENTY)
@@ -80,7 +80,7 @@ async def test_what_cannot_be_kept_is_refused_wherever_it_comes(schema: str) -> 
 
 
 async def test_several_statements_are_done_or_none(schema: str) -> None:
-    async with PostgresStorage(postgres.DSN, schema=schema) as storage:
+    async with PostgresStorage(postgres.DSN, schema=schema, timeout=30) as storage:
         first, second = a_login("first"), a_login("second")
         for login in (first, second):
             await storage.logins.open(login, PLENTY)
@@ -91,7 +91,7 @@ async def test_several_statements_are_done_or_none(schema: str) -> None:
 
 
 async def test_many_long_replies_are_read_in_one_page(schema: str) -> None:
-    async with PostgresStorage(postgres.DSN, schema=schema) as storage:
+    async with PostgresStorage(postgres.DSN, schema=schema, timeout=30) as storage:
         contents = [incompressible(100_000 + number) for number in range(10)]
         for number, content in enumerate(contents):
             await storage.log.add_reply(a_reply(str(number), content=content), None, NOON)
