@@ -135,6 +135,8 @@ async def test_it_opens_on_another_loop_though_the_first_one_never_closed_it(sch
     async def left_open() -> None:
         await storage.__aenter__()
         await storage.log.add_message(a_message("1"), PLENTY, NOON)
+        if (pool := storage._database._pool) is not None:  # its tasks would outlive the loop
+            await pool.close()
 
     await anyio.to_thread.run_sync(asyncio.run, left_open())
     async with storage:
