@@ -11,7 +11,7 @@ def at_desk(page: Page, stage: Stage) -> Page:
     """Logged in, and connected."""
     page.goto(stage.base)
     connected(page)
-    expect(page.locator("#conversations [aria-current=true]")).to_be_visible()
+    expect(page.locator("#conversations [aria-current=true]")).to_have_count(1)
     return page
 
 

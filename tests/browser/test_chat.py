@@ -159,6 +159,57 @@ def test_a_lost_acknowledgement_and_a_reload_double_nothing(context: BrowserCont
     assert stage.puppet.asked == ["Once"]
 
 
+def test_what_the_server_does_not_replay_is_read_from_the_history(
+    context: BrowserContext, page: Page, stage: Stage
+) -> None:
+    sockets: list[WebSocketRoute] = []
+
+    def without_replay(socket: WebSocketRoute) -> None:
+        """As after a long spell: from the second connection on nothing is replayed."""
+        server = socket.connect_to_server()
+        sockets.append(socket)
+
+        def pass_on(text: str | bytes) -> None:
+            frame = json.loads(text)
+            if len(sockets) == 1 or frame["type"] == "hello":
+                socket.send(text)
+            elif frame["type"] == "subscribed":
+                socket.send(json.dumps({**frame, "recovered": False, "replayed": 0}))
+
+        server.on_message(pass_on)
+
+    page.route_web_socket("**/ws", without_replay)
+    entered(context, page, stage)
+    say(page, "Hello")
+    stage.began()
+    shown(page, "Hello", "")
+    sockets[0].close(code=4450)
+    stage.finish("Here I am")
+    shown(page, "Hello", "Here I am")
+    whole(page)
+
+
+def test_a_conversation_that_is_ended_elsewhere_says_so_and_another_can_be_begun(
+    context: BrowserContext, page: Page, stage: Stage
+) -> None:
+    client = stage.enter(context)
+    at_desk(page, stage)
+    say(page, "Hello")
+    stage.began()
+    stage.finish("Hi")
+    whole(page)
+    (one,) = stage.call(client, "GET", "/api/conversations")["conversations"]
+    stage.call(client, "DELETE", f"/api/session/{one['id']}")
+    expect(page.get_by_text("This conversation has ended.")).to_be_visible()
+    expect(page.get_by_label("Message", exact=True)).to_be_hidden()
+    page.get_by_role("button", name="Start a new one").click()
+    shown(page)
+    say(page, "And now?")
+    stage.began(2)
+    stage.finish("Again")
+    shown(page, "And now?", "Again")
+
+
 def test_a_restart_of_the_server_is_survived_by_itself(context: BrowserContext, page: Page, stage: Stage) -> None:
     entered(context, page, stage)
     say(page, "Hello")

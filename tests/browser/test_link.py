@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 
 OPEN = """async () => {
     const {Link} = await import("./console/link.js");
-    Object.assign(window, {sockets: [], said: [], login: "valid"});
+    Object.assign(window, {sockets: [], said: [], login: "valid", wait: 0});
     Math.random = () => 0.5;
     window.WebSocket = class {
         static OPEN = 1;
@@ -29,7 +29,7 @@ OPEN = """async () => {
     };
     const note = (name) => (...what) => said.push([name, ...what].join(" "));
     const events = {hello: () => {}, frame: note("frame"), state: note("state"), over: note("over")};
-    window.link = new Link("ws://127.0.0.1/ws", async () => login, events);
+    window.link = new Link("ws://127.0.0.1/ws", async () => [login, wait], events);
     link.open();
 }"""
 HELLO = {"type": "hello", "heartbeat_ms": 25_000, "pong_timeout_ms": 10_000, "limits": {}}
@@ -125,6 +125,15 @@ def test_a_goodbye_says_when_to_come_back(link: Lever) -> None:
 
 def test_a_connection_that_does_not_come_about_is_given_up(link: Lever) -> None:
     link.pass_by(10_500)
+    assert link.sockets == 2
+
+
+def test_a_server_that_wants_to_be_left_alone_is(link: Lever) -> None:
+    link.page.evaluate("wait = 60_000")
+    link.lose(1006)
+    link.pass_by(59_000)
+    assert link.sockets == 1
+    link.pass_by(2_000)
     assert link.sockets == 2
 
 

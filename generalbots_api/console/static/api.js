@@ -1,5 +1,6 @@
 // Requests to the API: one place that reads the error envelope and the quota.
 
+const HOSTS_LOGIN = "api/session"; // tells it where the login is the host's own
 export const base = new URL(".", document.baseURI);
 
 export class ApiError extends Error {
@@ -59,13 +60,14 @@ export function socketUrl() {
   return url;
 }
 
-/** Whether the login stands, without prolonging it: "valid", "ended" (or another user's), or "unknown". */
-export async function loginState(userId) {
+/** Whether the login stands, without prolonging it: [how, wait]; "valid", "ended" (or another user's), or "unknown". */
+export async function loginState(userId, path = "auth/validate") {
   try {
-    const { valid, user_id: found } = await api("GET", "auth/validate");
-    return valid && found === userId ? "valid" : "ended";
+    const { valid = true, user_id: found } = await api("GET", path);
+    return [valid && found === userId ? "valid" : "ended", 0];
   } catch (error) {
-    return error.status === 401 ? "ended" : "unknown";
+    if (error.status === 404 && path !== HOSTS_LOGIN) return loginState(userId, HOSTS_LOGIN);
+    return error.status === 401 ? ["ended", 0] : ["unknown", error.retryAfter];
   }
 }
 

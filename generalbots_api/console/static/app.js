@@ -64,6 +64,7 @@ function startLater(error) {
 function logOut() {
   return attempt(async () => {
     const { logout_url: elsewhere } = await api("POST", "auth/logout");
+    desk?.forget();
     if (elsewhere) location.assign(elsewhere);
     else loggedOut();
   });

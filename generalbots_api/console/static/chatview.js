@@ -20,8 +20,10 @@ export class ChatView {
   /** `actions`: again(key), edit(key, text), send(text). */
   constructor(actions) {
     this.#actions = actions;
-    this.#messages = new Messages($("messages"), $("scroll"), $("announce"), actions);
-    $("scroll").onscroll = () => this.#showLatest();
+    this.#messages = new Messages($("messages"), $("scroll"), $("announce"), {
+      ...actions,
+      scrolled: (isAtEnd) => ($("latest").hidden = isAtEnd),
+    });
     $("latest").onclick = () => this.toEnd();
   }
 
@@ -31,6 +33,7 @@ export class ChatView {
     this.#frame = 0;
     this.#messages.clear(botName);
     $("chat-title").textContent = botName;
+    $("latest").hidden = true;
   }
 
   /** Soon, and once for all that happens until then. */
@@ -66,7 +69,6 @@ export class ChatView {
     for (const id of ["compose", "end"]) $(id).hidden = shown.ended !== null;
     $("new").hidden = false;
     this.#suggest(shown.suggestions);
-    this.#showLatest();
   }
 
   #busy({ isBusy, isStopping, queued }) {
@@ -80,9 +82,5 @@ export class ChatView {
     if (key === this.#suggested) return;
     this.#suggested = key;
     $("suggestions").replaceChildren(...texts.map((text) => button(text, () => this.#actions.send(text))));
-  }
-
-  #showLatest() {
-    $("latest").hidden = this.#messages.isAtEnd;
   }
 }

@@ -18,8 +18,9 @@ export class Composer {
       this.#submit(events.send);
     });
     on(this.#text, "keydown", (event) => {
+      if (event.isComposing) return;
       if (event.key === "Escape") events.stop();
-      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+      if (event.key !== "Enter" || event.shiftKey) return;
       event.preventDefault();
       form.requestSubmit();
     });

@@ -35,6 +35,10 @@ export class Conversation {
     return shown(this.#state, this.#sending.of(this.id));
   }
 
+  get hasEnded() {
+    return this.#state.ended !== null;
+  }
+
   open() {
     return this.#read("latest");
   }

@@ -74,6 +74,12 @@ export class Desk {
     this.#list.clear();
   }
 
+  /** Nothing of the user's stays in this tab. */
+  forget() {
+    const own = Object.keys(sessionStorage).filter((key) => key.startsWith(`gb.${this.#user.user_id}.`));
+    for (const key of own) sessionStorage.removeItem(key);
+  }
+
   get #lastKey() {
     return `gb.${this.#user.user_id}.open`;
   }
@@ -117,7 +123,8 @@ export class Desk {
 
   async #start({ id, name }) {
     const { conversation_id: conversation } = await api("POST", "api/conversations/start", { bot_id: id });
-    this.#list.add({ id: conversation, bot_id: id, bot_name: name, last_message: null, status: "active" });
+    const [last_activity, last_message] = [new Date().toISOString(), null];
+    this.#list.add({ id: conversation, bot_id: id, bot_name: name, last_message, last_activity, status: "active" });
     this.#open(this.#list.find(conversation));
   }
 
@@ -148,10 +155,10 @@ export class Desk {
 
   #draw(id) {
     if (this.#conversation?.id !== id) return;
-    const { shown } = this.#conversation;
+    const { hasEnded } = this.#conversation;
     this.#view.draw(() => this.#conversation.shown);
-    this.#composer.enable(shown.ended === null);
-    if (shown.ended !== null && this.#about.status === "active") this.#noteEnd(id);
+    this.#composer.enable(!hasEnded);
+    if (hasEnded && this.#about.status === "active") this.#noteEnd(id);
   }
 
   #noteEnd(id) {
@@ -176,12 +183,12 @@ export class Desk {
     }
     this.#conversation?.connected();
     this.#sending.connected();
-    this.#events.attempt(() => this.#load());
+    if (!this.#isLoaded) this.#events.attempt(() => this.#load());
   }
 
   #hear(frame) {
     if (frame.type === "ack") {
-      tellQuota(frame.rate);
+      if (frame.rate) tellQuota(frame.rate);
       this.#sending.acknowledge(frame);
     } else if (frame.type === "session.expiring") {
       $("expiring").hidden = false;
@@ -198,13 +205,13 @@ export class Desk {
   }
 
   #stored(ack, send) {
-    this.#note(ack.session_id, { content: send.content });
+    this.#note(ack.session_id, { content: send.content, timestamp: new Date(send.at).toISOString() });
     if (ack.session_id === this.#conversation?.id) this.#conversation.stored(ack, send);
     else this.#link.send({ type: "unsubscribe", session_id: ack.session_id });
   }
 
   #note(id, message) {
-    this.#list.note(id, { last_message: message });
+    this.#list.note(id, { last_message: message, last_activity: message.timestamp });
     if (this.#about?.id === id) this.#about = this.#list.find(id) ?? this.#about;
   }
 

@@ -17,6 +17,7 @@ export class Link {
   #socket = null;
   #state = "closed";
   #attempt = 0;
+  #tries = 0; // connections that were begun
   #retry = 0;
   #pulse = 0;
   #heardAt = 0;
@@ -26,7 +27,7 @@ export class Link {
   #goodbye = null;
 
   /**
-   * `check()` tells whether the login stands: "valid", "ended" or "unknown".
+   * `check()` tells whether the login stands, "valid", "ended" or "unknown", and the milliseconds to stay away.
    * `events`: hello(frame), frame(frame), state("connecting" | "online" | "offline" | "closed"), over(reason, code).
    */
   constructor(url, check, events) {
@@ -89,6 +90,7 @@ export class Link {
   #connect() {
     this.#drop();
     this.#become("connecting");
+    this.#tries += 1;
     const socket = new WebSocket(this.url, "gb.v1");
     this.#socket = socket;
     this.#hello = this.#goodbye = null;
@@ -150,9 +152,21 @@ export class Link {
     }
     const wait = delay(this.#attempt, code === FLOOD ? FLOOD_WAIT : asked);
     this.#attempt += 1;
+    this.#connectIn(wait);
+    if (code === LOGIN_ENDED || !wasGreeted) await this.#askWhy(code); // a refused handshake does not say why
+  }
+
+  async #askWhy(code) {
+    const tries = this.#tries;
+    const [login, asked] = await this.check();
+    if (this.#state === "closed") return;
+    if (login === "ended") this.#end("login", code);
+    else if (asked > 0 && tries === this.#tries) this.#connectIn(asked);
+  }
+
+  #connectIn(wait) {
+    clearTimeout(this.#retry);
     this.#retry = setTimeout(() => this.#connect(), wait);
-    if (code !== LOGIN_ENDED && wasGreeted) return; // a refused handshake does not say why
-    if ((await this.check()) === "ended" && this.#state !== "closed") this.#end("login", code);
   }
 
   #end(reason, code) {

@@ -1,6 +1,7 @@
 // The list of one's conversations, the one with the newest activity first, a page at a time.
 
 import { api } from "./api.js";
+import { clock } from "./words.js";
 
 const PAGE = 30;
 
@@ -58,7 +59,7 @@ export class ConversationList {
     this.#render();
   }
 
-  /** What was said last there, or that it has ended. */
+  /** Fields that have changed: `last_message` and `last_activity`, or `status`. */
   note(id, fields) {
     const place = this.#found.findIndex((one) => one.id === id);
     if (place < 0) return;
@@ -75,15 +76,17 @@ export class ConversationList {
   }
 
   #item(one) {
-    const [item, button, name, said] = ["li", "button", "span", "small"].map((tag) => document.createElement(tag));
+    const [item, button, name, time, said] = ["li", "button", "span", "time", "small"].map((tag) => document.createElement(tag));
     button.type = "button";
     button.dataset.conversation = one.id;
     button.setAttribute("aria-current", String(one.id === this.#current));
     button.addEventListener("click", () => this.#open(one));
     name.textContent = one.bot_name;
-    said.textContent = [one.status === "ended" ? "Ended" : "", one.last_message?.content.slice(0, 120) ?? ""].filter(Boolean).join(" · ");
-    if (!said.textContent) said.textContent = "Nothing said yet";
-    button.append(name, said);
+    time.dateTime = one.last_activity;
+    time.textContent = clock(one.last_activity);
+    const parts = [one.status === "ended" ? "Ended" : "", one.last_message?.content.slice(0, 120) ?? "Nothing said yet"];
+    said.textContent = parts.filter(Boolean).join(" · ");
+    button.append(name, time, said);
     item.append(button);
     return item;
   }

@@ -1,5 +1,7 @@
 // The list of messages on the page: elements that grow and move, so that a selection and the scrolling stay. Text only.
 
+import { clock, when } from "./words.js";
+
 const NEAR_END = 48; // pixels
 const NOTES = {
   sending: () => "Sending …",
@@ -18,24 +20,30 @@ export class Messages {
   #actions;
   #rows = new Map(); // by key
   #name = "";
+  #isFollowing = true; // the end of the list is kept in sight
 
-  /** `actions`: again(key), edit(key, text). `announcer` says finished replies to those who do not see them. */
+  /** `actions`: again(key), edit(key, text), scrolled(isAtEnd). `announcer` says finished replies to those who do not see them. */
   constructor(list, scroller, announcer, actions) {
     this.#list = list;
     this.#scroller = scroller;
     this.#announcer = announcer;
     this.#actions = actions;
+    scroller.onscroll = () => {
+      this.#isFollowing = this.#isAtEnd;
+      actions.scrolled(this.#isFollowing);
+    };
+    new ResizeObserver(() => this.#isFollowing && this.toEnd()).observe(scroller);
   }
 
   clear(botName) {
     this.#name = botName;
+    this.#isFollowing = true;
     this.#rows.clear();
     this.#list.replaceChildren();
     this.#announcer.textContent = "";
   }
 
   render(items) {
-    const wasAtEnd = this.isAtEnd;
     const first = this.#list.firstElementChild;
     const top = first?.offsetTop;
     this.#removeOthers(new Set(items.map((one) => one.key)));
@@ -46,16 +54,17 @@ export class Messages {
       else this.#list.insertBefore(row.element, place);
       this.#update(row, item);
     }
-    if (wasAtEnd) this.toEnd();
+    if (this.#isFollowing) this.toEnd();
     else if (first?.isConnected) this.#scroller.scrollTop += first.offsetTop - top; // older ones came in above
   }
 
-  get isAtEnd() {
+  get #isAtEnd() {
     const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
     return scrollHeight - scrollTop - clientHeight < NEAR_END;
   }
 
   toEnd() {
+    this.#isFollowing = true;
     this.#scroller.scrollTop = this.#scroller.scrollHeight;
   }
 
@@ -117,16 +126,4 @@ export function button(text, action) {
   made.textContent = text;
   made.addEventListener("click", action);
   return made;
-}
-
-function clock(at) {
-  const date = new Date(at);
-  const isToday = date.toDateString() === new Date().toDateString();
-  const day = isToday ? {} : { day: "numeric", month: "short" };
-  return date.toLocaleString([], { ...day, hour: "2-digit", minute: "2-digit" });
-}
-
-function when(unixMilliseconds) {
-  const seconds = Math.max(1, Math.ceil((unixMilliseconds - Date.now()) / 1_000));
-  return seconds < 120 ? `in ${seconds} s` : `at ${clock(unixMilliseconds)}`;
 }
