@@ -103,7 +103,8 @@ async def test_an_unanswered_send_is_sent_again_with_its_id_and_stored_once() ->
 
 
 async def test_many_sends_at_once_are_stored_once_in_their_order() -> None:
-    async with socket_server(echoes=False) as server, server.chat() as chat:
+    hello = {"limits": {"frames_per_second": 1000}}
+    async with socket_server(echoes=False, hello=hello) as server, server.chat() as chat:
         sends = [asyncio.create_task(chat.send(str(number))) for number in range(50)]
         await server.until(lambda: server.model.seq >= 20)
         server.cut()

@@ -24,7 +24,7 @@ def opened(now: float, per_second: int) -> Machine:
     return machine
 
 
-@pytest.mark.parametrize("per_second", [1, 5, 20, 500])
+@pytest.mark.parametrize("per_second", [1, 5, 20, 60])
 def test_many_messages_at_once_keep_to_the_servers_bound(per_second: int) -> None:
     now, flood = 1000.0, Flood(per_second, 2 * per_second)
     machine = opened(now, per_second)

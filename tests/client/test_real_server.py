@@ -201,7 +201,7 @@ async def test_a_login_that_expires_is_renewed_on_the_open_socket() -> None:
     assert [event for event in events if isinstance(event, ConnectionChanged)] == [ConnectionChanged(connected=True)]
 
 
-@pytest.mark.parametrize(("storage", "seed"), [("memory", 1), ("sqlite", 2), ("sqlite", 3)])
+@pytest.mark.parametrize(("storage", "seed"), [("memory", 1), ("memory", 2), ("sqlite", 3)])
 async def test_whatever_breaks_off_each_message_is_there_once_in_order_and_shown_so(
     storage: str, seed: int, tmp_path: Path
 ) -> None:
