@@ -17,7 +17,7 @@ from generalbots_api.client.errors import BadAnswer, ConnectionFailed, error_fro
 from generalbots_api.client.frames import SUBPROTOCOL
 from generalbots_api.clock import Clock
 
-MAX_FRAME = 4 * 2**20  # bytes, of the server's
+MAX_FRAME = 8 * 2**20  # bytes, of the server's: a reply of a million characters, each of them escaped
 CLOSE_TIMEOUT = 2.0  # seconds
 
 

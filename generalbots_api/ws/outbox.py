@@ -32,28 +32,27 @@ class Outbox:
         return 2 * len(self._frames) >= self.max_frames or 2 * self._bytes >= self.max_bytes
 
     def put(self, frame: str | Event) -> None:
-        """Queue a frame; past the bounds the socket is closed as too slow, and what waits is dropped."""
+        """Queue a frame; past the bounds the socket is closed as too slow, and what waits is dropped.
+
+        A frame counts for a quarter of the bytes at most, as one reply alone may be longer than all of them.
+        """
         if self.close_code is not None:
             return
         if isinstance(frame, Event) and isinstance(frame.what, Typing) and self.is_half_full:
             return
-        size = len(frame if isinstance(frame, str) else frame.frame)
-        if self._frames and isinstance(frame, Event) and isinstance(frame.what, Delta) and self._join(frame.what):
-            self._bytes += len(frame.what.content)
-        else:
+        if not (self._frames and isinstance(frame, Event) and isinstance(frame.what, Delta) and self._join(frame.what)):
             self._frames.append(frame)
-            self._bytes += size
+            self._bytes += self._cost(len(frame if isinstance(frame, str) else frame.frame))
         if len(self._frames) > self.max_frames or self._bytes > self.max_bytes:
             self._frames.clear()
             self.close(CloseCode.SLOW, "The client does not read what is sent")
         self._wake()
 
-    async def put_patiently(self, frame: str | Event) -> None:
-        """Queue a frame when the reader has room for it: for what happened before."""
+    async def room(self) -> None:
+        """Return when the reader has room, or the socket is closed: for what happened before."""
         while self.is_half_full and self.close_code is None:
             self._emptied = self._emptied or anyio.Event()
             await self._emptied.wait()
-        self.put(frame)
 
     def close(self, code: CloseCode, reason: str) -> None:
         """Close after what waits has been sent. The first close stands."""
@@ -77,11 +76,15 @@ class Outbox:
             self._filled = asyncio.get_running_loop().create_future()
             await self._filled
         frame = self._frames.popleft()
-        self._bytes = self._bytes - len(frame if isinstance(frame, str) else frame.frame) if self._frames else 0
+        size = len(frame if isinstance(frame, str) else frame.frame)
+        self._bytes = self._bytes - self._cost(size) if self._frames else 0
         if self._emptied is not None and not self.is_half_full:
             self._emptied.set()
             self._emptied = None
         return frame
+
+    def _cost(self, size: int) -> int:
+        return min(size, self.max_bytes // 4)
 
     def _wake(self) -> None:
         if self._filled is not None and not self._filled.done():
@@ -94,5 +97,7 @@ class Outbox:
             return False
         if last.what.reply_id != delta.reply_id or last.what.index != delta.index - delta.merged:
             return False
-        self._frames[-1] = Event(what=last.what.joined(delta))
+        joined = last.what.joined(delta)
+        self._bytes += self._cost(len(joined.content)) - self._cost(len(last.what.content))
+        self._frames[-1] = Event(what=joined)
         return True
