@@ -45,12 +45,16 @@ class Nodes:
     here: Whereabouts = field(default_factory=Whereabouts.now)
 
     async def begin(self) -> None:
-        """Show that this node lives, and that those do not which ran on this machine and are gone."""
-        await self._show()
+        """Show that this node lives, and that those do not which ran on this machine and are gone.
+
+        What an earlier run of this node left is nobody's either, so that is looked for before it shows itself.
+        """
+        await self.leave()
         for name, holder in (await self.leases.held(NODE_LEASE)).items():
             if Whereabouts.of(holder).is_gone(self.here):
                 await self.leases.drop(name, holder)
         await self.interrupt_lost()
+        await self._show()
 
     async def watch(self) -> None:
         """For as long as the service runs."""

@@ -65,13 +65,17 @@ class Turns:
         return len(line) if line is not None else 0
 
     def start(self, job: Job) -> None:
-        """Do the job when its turn comes."""
+        """Do the job when its turn comes. When the service is stopping, the next start finds it undone."""
         line = self._lines.get(job.session_id)
         if line is not None:
             line.append(job)
             return
         self._lines[job.session_id] = line = deque([job])
-        self.background(lambda: self._run(job.session_id, line))
+        try:
+            self.background(lambda: self._run(job.session_id, line))
+        except RuntimeError:  # nothing is begun any more
+            del self._lines[job.session_id]
+            job.done.set()
 
     def stop(self, session_id: BotSessionId, reply_id: MessageId | None = None) -> list[Job]:
         """Cancel one reply, or, with no id, the running one; the jobs that this reached."""
