@@ -95,6 +95,12 @@ class Feed:
         """The reply that is being written there, if this node knows of one."""
         return self._live.get(session_id)
 
+    def end(self, session_id: BotSessionId, reply_id: MessageId) -> None:
+        """The reply was read in the log: it is not running any more, though the news of that has not come yet."""
+        live = self._live.get(session_id)
+        if live is not None and live.reply_id == reply_id:
+            del self._live[session_id]
+
     def hint(self, what: Typing) -> None:
         """Tell the listeners of this node, and nobody else."""
         self._deliver(what.session_id, Event(what=what))
@@ -172,9 +178,7 @@ class Feed:
         """Keep what is known of running replies up to date; whether the event makes sense after what came before."""
         match what:
             case Stored(message=message):
-                live = self._live.get(message.session_id)
-                if live is not None and live.reply_id == message.message_id:
-                    del self._live[message.session_id]
+                self.end(message.session_id, message.message_id)
                 return True
             case Started():
                 reply = LiveReply(what.session_id, what.reply_id, what.in_reply_to, what.bot_id, is_ours)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from generalbots_api.conversations.control import Control
 from generalbots_api.conversations.events import Delta, Event, Snapshot, Started, Stored, Typing
-from generalbots_api.conversations.feed import Feed
+from generalbots_api.conversations.feed import Feed, LiveReply
 from generalbots_api.conversations.model import Head, Message, Sender
 from generalbots_api.conversations.ports import ConversationLog
 from generalbots_api.ids import BotSessionId, MessageId
@@ -26,8 +26,8 @@ class Sink(Protocol):
     def put(self, event: Event, /) -> None:
         """Take what happens now; never waits."""
 
-    async def put_patiently(self, event: Event, /) -> None:
-        """Take what happened before; waits until the reader has room."""
+    async def room(self) -> None:
+        """Return when the reader has room for what happened before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,8 @@ class Follower:
     origin: object
     seq: int = 0  # of the last message that was passed on
     _newest: int = 0  # of the newest message that was heard of
-    _own: set[int] = field(default_factory=set)  # messages that the client is told of otherwise
+    _own: set[MessageId] = field(default_factory=set)  # messages that the client is told of otherwise
+    _ended: MessageId | None = None  # the newest reply that was passed on whole
     _reply_id: MessageId | None = None
     _index: int = -1
     _is_live: bool = False
@@ -81,7 +82,7 @@ class Follower:
         head = await self.log.head(self.session_id)
         if self.feed.live(self.session_id) is None:
             await self.control.running_elsewhere(self.session_id)
-        live = self.feed.live(self.session_id)
+        live = await self._running()
         seq = head.seq if place.seq is None else place.seq
         is_recovered = 0 <= head.seq - seq <= MOST_REPLAYED and place.epoch in (None, head.epoch)
         self.seq = seq if is_recovered else head.seq
@@ -100,6 +101,14 @@ class Follower:
             self._go_live()
         else:
             self.spawn(self._catch_up)
+
+    def expect(self, message_id: MessageId) -> None:
+        """The client is sending this message: an acknowledgement is all that it is told of it."""
+        self._own.add(message_id)
+
+    def unexpect(self, message_id: MessageId) -> None:
+        """It was not stored."""
+        self._own.discard(message_id)
 
     def leave(self) -> None:
         if self._leave is not None:
@@ -121,6 +130,8 @@ class Follower:
             return  # what is left of a reply then comes as a snapshot
         elif isinstance(what, Typing):
             self.sink.put(event)
+        elif what.reply_id == self._ended:
+            return  # the news are late
         elif isinstance(what, Delta):
             if what.reply_id == self._reply_id and what.index - what.merged == self._index:
                 self._index = what.index
@@ -133,8 +144,6 @@ class Follower:
             self.sink.put(event)
 
     def _hear_stored(self, event: Event, message: Message) -> None:
-        if event.origin is self.origin:
-            self._own.add(message.seq)
         self._newest = max(self._newest, message.seq)
         if not self._is_live or message.seq <= self.seq:
             return
@@ -142,30 +151,43 @@ class Follower:
             self._is_live = False
             self.spawn(self._catch_up)
             return
-        self._pass(message.seq)
         if event.origin is not self.origin:
             self.sink.put(event)
-        if message.sender is Sender.SYSTEM:
-            self.leave()
+        self._pass(message)
 
     async def _catch_up(self) -> None:
         while self._is_in_doubt or self.seq < self._newest:
             self._is_in_doubt = False
             page = await self.log.after(self.session_id, self.seq, PAGE)
             for message in page.messages:
-                if message.seq not in self._own:
-                    await self.sink.put_patiently(Event(what=Stored(message=message)))
-                self._pass(message.seq)
-                if message.sender is Sender.SYSTEM:
-                    self.leave()
+                await self.sink.room()
+                if self._leave is None:
+                    return
+                if message.message_id not in self._own:
+                    self.sink.put(Event(what=Stored(message=message)))
+                self._pass(message)
             self._newest = max(self._newest, page.head.seq)
             if not page.messages and not self._is_in_doubt:
                 break  # heard of, and not to be read: the log was lost
-        self._go_live()
+        if self._leave is not None:
+            self._go_live()
 
-    def _pass(self, seq: int) -> None:
-        self.seq = seq
-        self._own.discard(seq)
+    def _pass(self, message: Message) -> None:
+        self.seq = message.seq
+        if message.sender is Sender.USER:
+            self._own.discard(message.message_id)
+        elif message.sender is Sender.BOT:
+            self._ended = message.message_id
+            self.feed.end(self.session_id, message.message_id)
+        else:
+            self.leave()
+
+    async def _running(self) -> LiveReply | None:
+        """The reply that is being written, unless it is in the log and the news of that is on its way still."""
+        live = self.feed.live(self.session_id)
+        if live is not None and await self.log.message(self.session_id, live.reply_id) is not None:
+            self.feed.end(self.session_id, live.reply_id)
+        return self.feed.live(self.session_id)
 
     def _go_live(self) -> None:
         """No waiting in here: nothing can happen between the last look at the log and the first event."""

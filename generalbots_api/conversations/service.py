@@ -33,13 +33,17 @@ IfBusy = Literal["queue", "interrupt", "reject"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sending:
-    """What a client sends, whatever the door. `id` makes the send safe to repeat."""
+    """What a client sends, whatever the door. `id` makes the send safe to repeat.
+
+    `message_id` is for a door that must know it before the message is stored.
+    """
 
     session_id: BotSessionId
     content: str
     id: str | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
     if_busy: IfBusy = "queue"
+    message_id: MessageId = field(default_factory=lambda: MessageId(new_id()))
 
 
 def unheard(added: Added) -> None:
@@ -178,7 +182,7 @@ class Conversations:
     def _new_message(self, caller: Caller, sending: Sending) -> NewMessage:
         return NewMessage(
             node=self.node,
-            message_id=MessageId(new_id()),
+            message_id=sending.message_id,
             reply_id=MessageId(new_id()),
             session_id=sending.session_id,
             user_id=caller.user_id,

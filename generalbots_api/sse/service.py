@@ -134,8 +134,8 @@ class Everything:
     def put(self, event: Event, /) -> None:
         self.outbox.put(event)
 
-    async def put_patiently(self, event: Event, /) -> None:
-        await self.outbox.put_patiently(event)
+    async def room(self) -> None:
+        await self.outbox.room()
 
 
 @dataclass(slots=True)
@@ -152,6 +152,3 @@ class OneReply(Everything):
                 self.outbox.close(CloseCode.NORMAL, "")
         elif isinstance(what, Typing) or what.reply_id == self.reply_id:
             self.outbox.put(event)
-
-    async def put_patiently(self, event: Event, /) -> None:
-        self.put(event)

@@ -27,10 +27,8 @@ class Replies:
         if frame is not None:
             self.socket.outbox.put(frame)
 
-    async def put_patiently(self, event: Event, /) -> None:
-        frame = plain_frame(event)
-        if frame is not None:
-            await self.socket.outbox.put_patiently(frame)
+    async def room(self) -> None:
+        await self.socket.outbox.room()
 
 
 @dataclass(slots=True)

@@ -88,7 +88,7 @@ class StreamDialogue:
         caller = self.socket.caller
         rate = await self.spend(caller)
         session_id = BotSessionId(frame.session_id)
-        await self._joined(session_id)
+        follower = await self._joined(session_id)
         sending = Sending(
             session_id=session_id,
             content=frame.content,
@@ -97,18 +97,28 @@ class StreamDialogue:
             if_busy=frame.if_busy,
         )
 
+        is_new = False
+
         def acknowledge(added: Added) -> None:
+            nonlocal is_new
+            is_new = not added.duplicate
             self.socket.outbox.put(encoded(ack(frame.id, added, rate)))
 
-        await self.conversations.send(caller, sending, self.request_id, origin=self.socket, on_stored=acknowledge)
+        follower.expect(sending.message_id)
+        try:
+            await self.conversations.send(caller, sending, self.request_id, origin=self.socket, on_stored=acknowledge)
+        finally:
+            if not is_new:
+                follower.unexpect(sending.message_id)
 
-    async def _joined(self, session_id: BotSessionId) -> None:
+    async def _joined(self, session_id: BotSessionId) -> Follower:
         """Sending subscribes; it must not be somebody else's session."""
         if session_id in self.rights.followers:
-            return
+            return self.rights.followers[session_id]
         await self._check(session_id)
         joined, follower = await self._join(session_id, Place())
         follower.go(joined.head.seq)
+        return follower
 
     async def _subscribe(self, frame: SubscribeFrame) -> None:
         session_id = BotSessionId(frame.session_id)
