@@ -48,19 +48,28 @@ class Proxy:
     connections: int = 0
     cuts: int = 0
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
-    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self._writers.add(writer)
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             there, back = await asyncio.open_connection("127.0.0.1", self.target)
         except OSError:  # nobody listens: the server is being restarted
-            writer.transport.abort()
+            self._abort(writer)
         else:
+            self._writers.add(back)
             await self._connect(reader, writer, there, back)
-        self._tasks.discard(task)
+
+    def _abort(self, *writers: asyncio.StreamWriter) -> None:
+        for writer in writers:
+            writer.transport.abort()
+            self._writers.discard(writer)
 
     async def _connect(
         self,
@@ -84,13 +93,13 @@ class Proxy:
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
-            for end in (writer, back):
-                end.transport.abort()
+            self._abort(writer, back)
 
     async def close(self) -> None:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._abort(*self._writers)
 
 
 async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, fate: Fate, left: int | None) -> None:
