@@ -64,7 +64,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._is_closing:
             return  # nothing will come of it
-        if self._is_idle and not self._is_begun:
+        if self._is_idle and not self._is_begun and isinstance(self._protocol, Http1):
             self._is_begun, self._due = True, self._loop.time() + self._limits.head
         self._inflow.put(data)
 
@@ -86,6 +86,8 @@ class Connection(asyncio.Protocol):
         self._is_lost = True
         self._inflow.end()
         self.resume_writing()
+        if self._reading.done():  # the client had said that it would send no more
+            self._tasks.spawn(self._protocol.handle, CLOSED)
         self._reading.cancel()  # whatever it waits for: an app, a response before this request, or more data
 
     # What the protocol calls
@@ -99,11 +101,11 @@ class Connection(asyncio.Protocol):
             while self._room is not None:
                 await asyncio.shield(self._room)
         elif isinstance(event, Updated):
-            self._update(event.idle)
+            self._update(is_idle=event.idle)
         elif isinstance(event, Closed):
             self.close()
 
-    def _update(self, is_idle: bool) -> None:
+    def _update(self, *, is_idle: bool) -> None:
         self._is_idle, self._is_begun = is_idle, False
         if is_idle:
             self._due = self._loop.time() + self._limits.keep_alive
@@ -204,9 +206,11 @@ class Connection(asyncio.Protocol):
         elif self._is_idle:
             if now >= self._due:
                 self._tasks.spawn(self._late)
-        else:
-            for stream in self._protocol.streams_open:
+        elif streams := self._protocol.streams_open:
+            for stream in streams:
                 stream.check(now)
+        else:
+            self._update(is_idle=True)  # of HTTP/2: what the client has reset is not told as an end
 
     def _is_stuck(self, now: float) -> bool:
         waiting = self._transport.get_write_buffer_size()

@@ -17,6 +17,7 @@ from runner.serving.names import (
     Request,
     StreamBuffer,
     Updated,
+    WireEvent,
     filter_pseudo_headers,
 )
 from runner.serving.websocket import WebSocket
@@ -36,6 +37,12 @@ class Http2(H2Protocol):
 
     async def half_closed(self) -> None:
         await self.handle(Closed())
+
+    async def handle(self, event: WireEvent) -> None:
+        await super().handle(event)
+        if isinstance(event, Closed):
+            for buffer in list(self.stream_buffers.values()):
+                await buffer.close()  # nobody empties it any more, and an app may wait for that
 
     async def _handle_events(self, events: list[h2.events.Event]) -> None:
         for event in events:

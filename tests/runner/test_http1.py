@@ -175,6 +175,16 @@ async def test_a_connection_too_many_is_closed_and_the_others_are_not() -> None:
         assert await client.answer() == (200, b"0")
 
 
+async def test_a_client_that_has_said_all_and_then_goes_ends_an_endless_answer() -> None:
+    seen = Seen()
+    async with served(endless(seen), PATIENT) as server, await server.client() as client:
+        client.send(GET)
+        client.writer.write_eof()
+        await client.reader.read(100)
+        client.reset()
+        await seen.leaving()
+
+
 async def test_an_app_that_fails_in_the_middle_cuts_the_answer(caplog: pytest.LogCaptureFixture) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})

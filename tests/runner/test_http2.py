@@ -140,6 +140,29 @@ async def test_an_endless_answer_ends_with_its_stream() -> None:
         await seen.leaving()
 
 
+async def test_an_app_that_waits_for_a_window_is_let_go_with_its_client() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await reply(send, b"x" * 100_000)  # the window has 65,535
+
+    async with served(app, PATIENT, grace=10 * PATIENCE) as server, await server.client() as raw:
+        client = H2Client(raw)
+        client.begin()
+        client.ask(1)
+        await client.until(h2.events.DataReceived, 1)
+        raw.writer.write_eof()
+        await raw.until_closed()
+
+
+async def test_a_connection_whose_last_stream_was_reset_is_idle_too() -> None:
+    async with served(hello, SHORT) as server, await server.client() as raw:
+        client = H2Client(raw)
+        client.begin()
+        client.ask(1, "POST", ends=False)
+        client.h2.reset_stream(1)
+        client.flush()
+        await raw.until_closed()
+
+
 async def test_an_idle_connection_is_closed() -> None:
     async with served(hello, SHORT) as server, await server.client() as raw:
         client = H2Client(raw)
