@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 from typing import Any, Literal
 
 import anyio
 
-from generalbots_api.bots.ports import Greets
+from generalbots_api.bots.ports import Bot, Greets
 from generalbots_api.bots.service import Bots
 from generalbots_api.caller import Caller
 from generalbots_api.clock import Clock
@@ -16,16 +17,17 @@ from generalbots_api.conversations.control import Control
 from generalbots_api.conversations.events import Stored
 from generalbots_api.conversations.feed import Feed
 from generalbots_api.conversations.following import Follower, Sink, Spawn
-from generalbots_api.conversations.model import GREETING, Added, NewMessage
+from generalbots_api.conversations.model import GREETING, Added, Message, NewMessage
 from generalbots_api.conversations.ports import ConversationLog
 from generalbots_api.conversations.rules import MAX_SEQ, check_message
 from generalbots_api.conversations.turns import Job, Turns
-from generalbots_api.errors import ApiError, Forbidden, NotFound
+from generalbots_api.errors import ApiError, Forbidden, NotFound, Unavailable
 from generalbots_api.ids import BotId, BotSessionId, MessageId, new_id
 from generalbots_api.locks import KeyedLocks
 from generalbots_api.sessions.model import BotSession
 from generalbots_api.sessions.service import BotSessions
 
+SETTLE_DELAYS = (5.0, 15.0, 60.0)  # seconds between looks for a message whose storing may have failed
 STOP_TIMEOUT = 5.0  # seconds that a cancellation is waited for
 
 IfBusy = Literal["queue", "interrupt", "reject"]
@@ -48,6 +50,15 @@ class Sending:
 
 def unheard(added: Added) -> None:
     """For a door that needs no word between the commit and the first piece of the reply."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who is to answer a message, and in whose name."""
+
+    bot: Bot
+    caller: Caller
+    request_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +104,14 @@ class Conversations:
         if sending.if_busy == "interrupt" and not await self._is_repeated(sending):
             await self.stop(session.id)
         most_waiting = 0 if sending.if_busy == "reject" else self.queue
+        asked = Asked(bot, caller, request_id)
         async with self._order.hold(session.id):  # turns run in the order of `seq`
-            message = self._new_message(caller, sending)
-            with anyio.CancelScope(shield=True):  # a message that is stored is answered, though its sender has gone
-                added = await self.log.add_message(message, most_waiting, self.clock.now())
+            added = await self._add(self._new_message(caller, sending), most_waiting, asked)
             on_stored(added)
             if added.duplicate:
                 return added
             telling = self.feed.tell(Stored(message=added.message), session.id, origin)
-            job = Job(session.id, reply_id_of(added), added.message, bot, caller, request_id)
-            job.is_behind_others = added.behind > self.turns.count(session.id)
-            self.turns.start(job)
+            self._answer(added.message, asked, is_behind_others=added.behind > self.turns.count(session.id))
         self.count_message()
         await telling
         return added
@@ -179,6 +187,33 @@ class Conversations:
         """Somebody who follows the conversation; whether he may is for the door to have checked."""
         return Follower(session_id, self.log, self.feed, self.control, sink, spawn, origin)
 
+    async def _add(self, message: NewMessage, most_waiting: int, asked: Asked) -> Added:
+        with anyio.CancelScope(shield=True):  # a message that is stored is answered, though its sender has gone
+            try:
+                added = await self.log.add_message(message, most_waiting, self.clock.now())
+            except Unavailable:  # a storage that fails has stored it or not
+                self.turns.background(lambda: self._answer_if_stored(message, asked))
+                raise
+        return added
+
+    async def _answer_if_stored(self, message: NewMessage, asked: Asked) -> None:
+        """Find out what became of a message, and have it answered if it is there: nobody else will."""
+        for delay in chain(SETTLE_DELAYS, repeat(SETTLE_DELAYS[-1])):
+            await anyio.sleep(delay)
+            try:
+                stored = await self.log.message(message.session_id, message.message_id)
+            except Unavailable:
+                continue
+            if stored is not None:
+                await self.feed.tell(Stored(message=stored), message.session_id)
+                self._answer(stored, asked, is_behind_others=True)
+            return
+
+    def _answer(self, message: Message, asked: Asked, *, is_behind_others: bool) -> None:
+        job = Job(message.session_id, reply_id_of(message), message, asked.bot, asked.caller, asked.request_id)
+        job.is_behind_others = is_behind_others
+        self.turns.start(job)
+
     def _new_message(self, caller: Caller, sending: Sending) -> NewMessage:
         return NewMessage(
             node=self.node,
@@ -198,7 +233,7 @@ class Conversations:
         return await self.log.by_client_id(sending.session_id, sending.id) is not None
 
 
-def reply_id_of(added: Added) -> MessageId:
-    if added.message.reply_id is None:
+def reply_id_of(message: Message) -> MessageId:
+    if message.reply_id is None:
         raise ApiError("A message without a reply id cannot be answered")
-    return added.message.reply_id
+    return message.reply_id
