@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from secrets import token_hex
 
 import anyio
 import psycopg
@@ -17,7 +18,7 @@ from tests.support import postgres
 
 pytestmark = pytest.mark.anyio
 GUARD = 20  # seconds: only a test that hangs needs as long
-CHANNEL = 'gb test "bus'
+CHANNEL = f'gb test "bus {token_hex(4)}'  # of this run: others may use the same server
 
 
 class Heard:
@@ -95,7 +96,7 @@ async def test_a_topic_may_be_any_text(near: PostgresBus, far: PostgresBus, topi
 
 async def test_other_channels_are_other_buses(near: PostgresBus) -> None:
     here = Heard(near, "t")
-    async with PostgresBus(postgres.DSN, channel="gb test other") as other:
+    async with PostgresBus(postgres.DSN, channel=f"{CHANNEL} other") as other:
         await other.publish("t", b"x")
         await other.ping()
         await near.ping()
