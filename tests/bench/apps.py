@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from starlette.applications import Starlette
@@ -38,9 +39,17 @@ SESSION = {
 
 
 def new_service(
-    storage: Storage | None = None, *, limit: int = PLENTY, bots: Sequence[Bot] = (EchoBot(),), **options: Any
+    storage: Storage | None = None,
+    *,
+    limit: int = PLENTY,
+    bots: Sequence[Bot] = (EchoBot(),),
+    parts: Mapping[str, Any] = MappingProxyType({}),
+    **options: Any,
 ) -> GeneralBots:
-    """A service whose logins never ask the Directory within the time of a benchmark."""
+    """A service whose logins never ask the Directory within the time of a benchmark.
+
+    `parts` are limiter and bus; `options` are settings.
+    """
     dev = DevDirectory(f"{BASE}/dev-directory", secret_keys=[KEY])
     directory = ZitadelDirectory(
         dev.issuer,
@@ -51,7 +60,7 @@ def new_service(
         for_development=True,
     )
     settings = Settings(secret_keys=[KEY], limit_anonymous=limit, limit_user=limit, limit_admin=limit, **options)
-    return GeneralBots(settings, storage=storage or MemoryStorage(), directory=directory, bots=bots)
+    return GeneralBots(settings, storage=storage or MemoryStorage(), directory=directory, bots=bots, **parts)
 
 
 async def add_login(storage: Storage, user: int = 0) -> SessionToken:

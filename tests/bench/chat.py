@@ -53,7 +53,7 @@ def _turns(folder: Path, seconds: float, rounds: int) -> list[Row]:
     for number in range(rounds):
         for name, (server, app, settings, kind, sockets) in cases.items():
             with served(server, app, "", folder / f"{name} {number}", **settings) as one:
-                found[name].append(_load(one, "turns", kind, sockets, seconds))
+                found[name].append(load(one, "turns", kind, sockets, seconds))
     rate = {name: statistics.median(run["rate"] for run in runs) for name, runs in found.items()}
     p99 = {name: statistics.median(run["p99_ms"] for run in runs) for name, runs in found.items()}
     what = "turns of 200 sockets, runner"
@@ -88,7 +88,7 @@ def _p99(what: str, ours: float, other: float) -> Row:
 def _first_piece(folder: Path, seconds: float) -> list[Row]:
     commit = anyio.run(_commit_ms, folder / "commits.db")
     with served("runner", OURS, "", folder / "first", BENCH_USERS="1") as one:
-        first = _load(one, "turns", "first", 1, seconds)["p50_ms"]
+        first = load(one, "turns", "first", 1, seconds)["p50_ms"]
     bound = 2 * commit + 0.3
     return [
         Row(
@@ -143,7 +143,7 @@ def _idle_kilobytes(one: Served, kind: str, sockets: int) -> float:
 
 @contextmanager
 def _idle(one: Served, kind: str, sockets: int) -> Iterator[None]:
-    command = _command(one, "idle", kind, sockets, 0)
+    command = command_of(one, "idle", kind, sockets, 0)
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         said = process.stdout.readline() if process.stdout else ""
@@ -159,7 +159,7 @@ def _fanout(folder: Path, sockets: int) -> list[Row]:
     with ExitStack() as stack:
         ours = stack.enter_context(served("runner", OURS, "", folder / "fanout", BENCH_USERS="1", BENCH_BOT="mute"))
         bare = stack.enter_context(served("runner", BROADCAST, "", folder / "fanout bare"))
-        times = [_load(one, "fanout", kind, sockets, 4)["ms"] for one, kind in ((ours, "gb.v1"), (bare, "echo"))]
+        times = [load(one, "fanout", kind, sockets, 4)["ms"] for one, kind in ((ours, "gb.v1"), (bare, "echo"))]
     return [
         Row(
             goal="P8",
@@ -173,8 +173,8 @@ def _fanout(folder: Path, sockets: int) -> list[Row]:
     ]
 
 
-def _load(one: Served, what: str, kind: str, sockets: int, seconds: float) -> dict[str, float]:
-    command = _command(one, what, kind, sockets, seconds)
+def load(one: Served, what: str, kind: str, sockets: int, seconds: float) -> dict[str, float]:
+    command = command_of(one, what, kind, sockets, seconds)
     done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 120)  # noqa: PLW1510 # looked at
     if done.returncode:
         raise RuntimeError(done.stderr[-2_000:])
@@ -182,8 +182,11 @@ def _load(one: Served, what: str, kind: str, sockets: int, seconds: float) -> di
     return found
 
 
-def _command(one: Served, what: str, kind: str, sockets: int, seconds: float) -> list[str]:
+def command_of(  # noqa: PLR0917 # the options of `ws_load`, in their order
+    one: Served, what: str, kind: str, sockets: int, seconds: float, first: int = 0
+) -> list[str]:
     options = ["--port", str(one.port), "--kind", kind, "--sockets", str(sockets), "--seconds", str(seconds)]
+    options += ["--first", str(first)]
     return on_load_processor([sys.executable, "-m", "tests.bench.ws_load", what, *options])
 
 

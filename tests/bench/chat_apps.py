@@ -18,25 +18,41 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from generalbots_api import BotInfo, EchoBot, GeneralBots, Piece, Turn
 from generalbots_api.auth.model import Login, Standing
 from generalbots_api.backends.memory import MemoryStorage
+from generalbots_api.backends.postgres import PostgresStorage
+from generalbots_api.backends.redis import RedisBus, RedisLimiter
 from generalbots_api.backends.sqlite import SqliteStorage
 from generalbots_api.ids import BotId, BotSessionId, LoginId, UserId, hash_token
 from generalbots_api.sessions.model import BotSession
 from generalbots_api.storage import Storage
 from tests.bench.apps import PLENTY, new_service
 from tests.bench.ws_load import session_of, token_of
+from tests.support import postgres, redis
 
 USERS = int(os.environ.get("BENCH_USERS", "200"))
 
 
 def new_storage() -> Storage:
-    if os.environ.get("BENCH_STORAGE") == "memory":
-        return MemoryStorage()
+    match os.environ.get("BENCH_STORAGE"):
+        case "memory":
+            return MemoryStorage()
+        case "postgres":
+            return PostgresStorage(postgres.DSN, schema=os.environ["BENCH_SCHEMA"])
     return SqliteStorage(os.environ["BENCH_DATABASE"])
+
+
+def shared_parts() -> dict[str, Any]:
+    """What several nodes share, where they share something."""
+    prefix = os.environ.get("BENCH_PREFIX")
+    if prefix is None:
+        return {}
+    return {"limiter": RedisLimiter(redis.URL, prefix), "bus": RedisBus(redis.URL, prefix)}
 
 
 async def add_users(storage: Storage) -> None:
     """Each with a login and a bot session, by the numbers that the load knows."""
     now = datetime.now(UTC)
+    if await storage.logins.get(LoginId("login-0")) is not None:
+        return  # another node has
     for number in range(USERS):
         user_id = UserId(f"user-{number}")
         await storage.logins.open(
@@ -77,7 +93,7 @@ class Mute:
 
 def new_chat(storage: Storage) -> GeneralBots:
     bounds = dict.fromkeys(("frames_per_second", "frame_burst", "max_sockets", "sockets_per_user"), PLENTY)
-    return new_service(storage, bots=[EchoBot(), Mute()], **bounds)
+    return new_service(storage, bots=[EchoBot(), Mute()], parts=shared_parts(), **bounds)
 
 
 class Ours:

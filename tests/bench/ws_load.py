@@ -148,12 +148,12 @@ class Socket(asyncio.Protocol):
             self.ready.set_exception(RuntimeError("the server hung up"))
 
 
-async def opened(port: int, kind: str, sockets: int, stop: asyncio.Event) -> list[Socket]:
-    """All of them, some at a time."""
+async def opened(port: int, kind: str, sockets: int, stop: asyncio.Event, first: int = 0) -> list[Socket]:
+    """All of them, some at a time; `first` is the number of the first user."""
     found: list[Socket] = []
     loop = asyncio.get_running_loop()
     for number in range(sockets):
-        socket = Socket(port, talk_of(kind, number), stop)
+        socket = Socket(port, talk_of(kind, first + number), stop)
         await loop.create_connection(lambda socket=socket: socket, "127.0.0.1", port)  # type: ignore[misc] # its own
         found.append(socket)
         if number % 50 == 49:
@@ -162,10 +162,10 @@ async def opened(port: int, kind: str, sockets: int, stop: asyncio.Event) -> lis
     return found
 
 
-async def turns(port: int, kind: str, sockets: int, seconds: float) -> dict[str, float]:
+async def turns(port: int, kind: str, sockets: int, seconds: float, first: int) -> dict[str, float]:
     """Turns a second, and the latencies in ms."""
     stop = asyncio.Event()
-    found = await opened(port, kind, sockets, stop)
+    found = await opened(port, kind, sockets, stop, first)
     for socket in found:
         socket.say()
     await asyncio.sleep(min(1.0, seconds / 2))  # warm
@@ -186,9 +186,9 @@ async def turns(port: int, kind: str, sockets: int, seconds: float) -> dict[str,
     }
 
 
-async def idle(port: int, kind: str, sockets: int, seconds: float) -> dict[str, float]:
+async def idle(port: int, kind: str, sockets: int, seconds: float, first: int) -> dict[str, float]:
     """Open them, say so, and keep them for as long as standard input is open."""
-    found = await opened(port, kind, sockets, asyncio.Event())
+    found = await opened(port, kind, sockets, asyncio.Event(), first)
     print(json.dumps({"open": len(found)}), flush=True)
     await asyncio.to_thread(sys.stdin.read)
     for socket in found:
@@ -196,12 +196,12 @@ async def idle(port: int, kind: str, sockets: int, seconds: float) -> dict[str, 
     return {}
 
 
-async def fanout(port: int, kind: str, sockets: int, seconds: float) -> dict[str, float]:
+async def fanout(port: int, kind: str, sockets: int, seconds: float, first: int) -> dict[str, float]:
     """One message to so many sockets that listen: ms until the last of them has it, the median of ten."""
     stop, listeners = asyncio.Event(), []
     loop = asyncio.get_running_loop()
     for _ in range(sockets):
-        listener = Listener(port, listening(kind), stop)
+        listener = Listener(port, listening(kind, first), stop)
         await loop.create_connection(lambda listener=listener: listener, "127.0.0.1", port)  # type: ignore[misc]
         listeners.append(listener)
         await listener.ready
@@ -222,9 +222,9 @@ async def fanout(port: int, kind: str, sockets: int, seconds: float) -> dict[str
     return {"ms": sorted(times)[len(times) // 2] * 1_000}
 
 
-def listening(kind: str) -> Talk:
+def listening(kind: str, first: int) -> Talk:
     """Everybody has the first user's login, and listens to his session."""
-    return talk_of(kind, 0)
+    return talk_of(kind, first)
 
 
 class Listener(Socket):
@@ -252,9 +252,10 @@ def main() -> None:
     parser.add_argument("--kind", required=True)
     parser.add_argument("--sockets", type=int, required=True)
     parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--first", type=int, default=0)
     options = parser.parse_args()
     run = {"turns": turns, "idle": idle, "fanout": fanout}[options.what]
-    print(json.dumps(asyncio.run(run(options.port, options.kind, options.sockets, options.seconds))))
+    print(json.dumps(asyncio.run(run(options.port, options.kind, options.sockets, options.seconds, options.first))))
 
 
 if __name__ == "__main__":
