@@ -16,7 +16,7 @@ from anyio.abc import TaskStatus
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from playwright.sync_api import BrowserContext
 
-from generalbots_api import GeneralBots, Piece, Settings
+from generalbots_api import Bot, GeneralBots, Piece, Settings
 from generalbots_api.backends.dev_directory import DevDirectory
 from generalbots_api.backends.sqlite import SqliteStorage
 from generalbots_api.backends.zitadel import ZitadelDirectory
@@ -40,6 +40,7 @@ class Stage:
     base: str
     settings: Json
     puppet: Puppet = field(default_factory=Puppet)
+    bot: Bot | None = None  # instead of the puppet
     _clients: list[httpx2.AsyncClient] = field(default_factory=list)
     _stop: anyio.Event | None = None
     _served: Future[None] | None = None
@@ -108,7 +109,7 @@ class Stage:
                 transport=self.dev.transport(),
                 for_development=True,
             ),
-            bots=[self.puppet],
+            bots=[self.bot or self.puppet],
         )
 
         async def until_told() -> None:
@@ -123,12 +124,12 @@ class Stage:
 
 
 @contextmanager
-def raised_stage(folder: Path, **settings: Any) -> Iterator[Stage]:
+def raised_stage(folder: Path, *, bot: Bot | None = None, **settings: Any) -> Iterator[Stage]:
     with socket.create_server(("127.0.0.1", 0)) as listener, start_blocking_portal() as portal:
         base = f"http://127.0.0.1:{listener.getsockname()[1]}"
         dev = DevDirectory(base + DEV_PATH, secret_keys=[KEY])
         dev._state.keys._keys = [first_key(type(dev._state.keys))]  # type: ignore[arg-type] # a class is hashable
-        stage = Stage(portal, folder / "chat.db", dev, listener, base, settings)
+        stage = Stage(portal, folder / "chat.db", dev, listener, base, settings, bot=bot)
         stage.start()
         try:
             yield stage

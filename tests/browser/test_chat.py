@@ -271,6 +271,18 @@ def test_a_reply_that_fails_says_so(context: BrowserContext, page: Page, stage: 
     expect(page.locator("#messages .failed")).to_contain_text("Failed: ")
 
 
+def test_a_message_that_is_too_big_for_a_frame_arrives_all_the_same(
+    context: BrowserContext, page: Page, stage: Stage
+) -> None:
+    entered(context, page, stage)
+    say(page, "語" * 30_000)
+    stage.began()
+    stage.finish("Long")
+    expect(messages(page).last).to_have_text("Long")
+    whole(page)
+    assert stage.puppet.asked == ["語" * 30_000]
+
+
 def test_older_conversations_can_be_read_back_to_their_beginning(
     context: BrowserContext, page: Page, stage: Stage
 ) -> None:
