@@ -180,7 +180,10 @@ class Connection(asyncio.Protocol):
             self._transport.close()
             return
         self._transport.resume_reading()
-        self._transport.write_eof()
+        try:
+            self._transport.write_eof()
+        except OSError:  # a browser that closes a tab has cut the connection by then
+            self._transport.abort()
 
     def abort(self) -> None:
         self._transport.abort()
