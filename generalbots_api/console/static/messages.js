@@ -1,6 +1,6 @@
 // The list of messages on the page: elements that grow and move, so that a selection and the scrolling stay. Text only.
 
-import { clock, when } from "./words.js";
+import { clock, reason, when } from "./words.js";
 
 const NEAR_END = 48; // pixels
 const NOTES = {
@@ -9,7 +9,7 @@ const NOTES = {
   cancelled: () => "Stopped",
   interrupted: () => "Interrupted: the rest of this answer is lost",
   failed: ({ error }) => `Failed: ${error?.message ?? "the bot could not answer"}`,
-  refused: ({ error }) => `Not sent: ${error.message} (${error.code})`,
+  refused: ({ error }) => `Not sent: ${reason(error)} (${error.code})`,
   waiting: ({ error, retryAt }) => `${error.message}: sent again ${when(retryAt)}`,
 };
 

@@ -1,4 +1,4 @@
-// Times as people read them.
+// Times and errors as people read them.
 
 /** "13:05", with the day if it is not today. */
 export function clock(at) {
@@ -12,4 +12,10 @@ export function clock(at) {
 export function when(unixMilliseconds) {
   const seconds = Math.max(1, Math.ceil((unixMilliseconds - Date.now()) / 1_000));
   return seconds < 120 ? `in ${seconds} s` : `at ${clock(unixMilliseconds)}`;
+}
+
+/** The message of an error, with what is wrong with which field. */
+export function reason({ message, details = {} }) {
+  const fields = Object.entries(details.fields ?? {}).map(([name, problem]) => `${name} ${problem}`);
+  return [message, ...fields].join(": ");
 }
