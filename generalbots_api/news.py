@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import msgspec
 
+from generalbots_api.auth.changing import changed_standing
 from generalbots_api.auth.identity import LoginSessions
 from generalbots_api.auth.model import GroupChange, Login
 from generalbots_api.auth.ports import LoginStore
@@ -56,9 +57,13 @@ class Newsroom:
         The Directory is not asked for it: its reads lag behind its writes.
         """
         change = GroupChange(names=frozenset(names), is_member=is_member, settled_at=self.clock.now() + SETTLING_TIME)
+
+        def changed(login: Login) -> Login:
+            return login.standing_as(login.standing.changed(change), login.standing_at)
+
         for user_id in user_ids:
             for login in await self.logins.of_user(user_id):
-                await self.logins.set_standing(login.id, login.standing.changed(change), login.standing_at)
+                await changed_standing(self.logins, login.id, changed)
                 await self.bus.publish(LOGIN_CHANGED, msgspec.json.encode(LoginNews(login.id, user_id)))
 
 

@@ -42,8 +42,13 @@ class LoginStore(Protocol):
     async def touch(self, id: LoginId, at: datetime, /) -> None:
         """Set `last_seen_at`, never backwards. Unknown ids are ignored."""
 
-    async def set_standing(self, id: LoginId, standing: Standing, at: datetime, /) -> None:
-        """Set `standing` and `standing_at`. Unknown ids are ignored."""
+    async def set_standing(
+        self, id: LoginId, standing: Standing, at: datetime, /, before: Standing | None = None
+    ) -> bool:
+        """Set `standing` and `standing_at`; with `before` only while the standing is equal to it.
+
+        False: it is another, or there is no such login.
+        """
 
     async def set_grant(self, id: LoginId, sealed_grant: bytes, /) -> None:
         """Replace the sealed grant. Unknown ids are ignored."""

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import anyio
 
+from generalbots_api.auth.changing import changed_standing
 from generalbots_api.auth.endings import Endings
 from generalbots_api.auth.grants import GrantKeeper
 from generalbots_api.auth.model import Login
@@ -139,12 +140,14 @@ class Standings:
         if not standing.active:
             await self.endings.end_user(login.user_id)
             raise Unauthorized("The account is not active", token_sent=True)
-        stored = await self.logins.get(login.id)  # its groups may have been changed meanwhile
-        if stored is None:
+
+        def changed(stored: Login) -> Login:  # its groups may have been changed meanwhile
+            return stored.standing_as(standing.with_changes_of(stored.standing, now), now)
+
+        new = await changed_standing(self.logins, login.id, changed)
+        if new is None:
             raise Unauthorized("The session has ended", token_sent=True)
-        standing = standing.with_changes_of(stored.standing, now)
-        await self.logins.set_standing(login.id, standing, now)
-        return stored.standing_as(standing, now)
+        return new
 
 
 @dataclass(frozen=True, slots=True)

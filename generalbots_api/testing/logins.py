@@ -66,7 +66,7 @@ class LoginStoreContract(Contract):
 
     async def test_changes_to_an_unknown_login_are_ignored(self, storage: Storage) -> None:
         await storage.logins.touch(LoginId("nobody"), NOON)
-        await storage.logins.set_standing(LoginId("nobody"), Standing(), NOON)
+        assert not await storage.logins.set_standing(LoginId("nobody"), Standing(), NOON)
         await storage.logins.set_grant(LoginId("nobody"), b"")
         assert await storage.logins.get(LoginId("nobody")) is None
 
@@ -143,6 +143,16 @@ class LoginStoreContract(Contract):
         await storage.logins.set_grant(login.id, b"new")
         expected = replace(login.standing_as(standing, NOON + SECOND), sealed_grant=b"new")
         assert await storage.logins.by_token(login.token_hash) == expected
+
+    async def test_of_racing_changes_of_one_standing_one_is_made(self, storage: Storage) -> None:
+        login = a_login("one")
+        await storage.logins.open(login, PLENTY)
+        new = [Standing(groups=frozenset({f"g{number}", "ü"})) for number in range(10)]
+        set_one = partial(storage.logins.set_standing, login.id)
+        made = await at_once(*(partial(set_one, one, NOON + SECOND, before=login.standing) for one in new))
+        [winner] = [one for one, is_made in zip(new, made, strict=True) if is_made]
+        assert await storage.logins.get(login.id) == login.standing_as(winner, NOON + SECOND)
+        assert await storage.logins.set_standing(login.id, Standing(), NOON, before=winner)
 
     async def test_of_racing_ends_exactly_one_gets_the_login(self, storage: Storage) -> None:
         login = a_login("one")

@@ -52,10 +52,15 @@ class MemoryLoginStore:
         if login is not None and at > login.last_seen_at:
             self._logins[id] = login.seen(at)
 
-    async def set_standing(self, id: LoginId, standing: Standing, at: datetime, /) -> None:
+    async def set_standing(
+        self, id: LoginId, standing: Standing, at: datetime, /, before: Standing | None = None
+    ) -> bool:
         check_text((id, standing))
-        if id in self._logins:
-            self._logins[id] = self._logins[id].standing_as(standing, at)
+        login = self._logins.get(id)
+        if login is None or before not in (None, login.standing):
+            return False
+        self._logins[id] = login.standing_as(standing, at)
+        return True
 
     async def set_grant(self, id: LoginId, sealed_grant: bytes, /) -> None:
         check_text(id)

@@ -35,7 +35,10 @@ _PRUNE = (
 )
 _COUNT = "SELECT count(*) FROM logins WHERE last_seen_at > $1 AND ends_at > $2"
 _TOUCH = "UPDATE logins SET last_seen_at = $1 WHERE key_of(id) = key_of($2) AND last_seen_at < $1"
-_SET_STANDING = "UPDATE logins SET standing = $1, standing_at = $2 WHERE key_of(id) = key_of($3)"
+_SET_STANDING = (
+    "UPDATE logins SET standing = $1, standing_at = $2"
+    " WHERE key_of(id) = key_of($3) AND ($4::text IS NULL OR standing = $4)"
+)
 _SET_GRANT = "UPDATE logins SET sealed_grant = $1 WHERE key_of(id) = key_of($2)"
 
 
@@ -70,8 +73,11 @@ class PostgresLoginStore:
     async def touch(self, id: LoginId, at: datetime, /) -> None:
         await self._database.write(_TOUCH, micros(at), id)
 
-    async def set_standing(self, id: LoginId, standing: Standing, at: datetime, /) -> None:
-        await self._database.write(_SET_STANDING, standing_text(standing), micros(at), id)
+    async def set_standing(
+        self, id: LoginId, standing: Standing, at: datetime, /, before: Standing | None = None
+    ) -> bool:
+        was = standing_text(before) if before is not None else None
+        return (await self._database.write(_SET_STANDING, standing_text(standing), micros(at), id, was)).changed > 0
 
     async def set_grant(self, id: LoginId, sealed_grant: bytes, /) -> None:
         await self._database.write(_SET_GRANT, sealed_grant, id)

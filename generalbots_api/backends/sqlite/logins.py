@@ -27,7 +27,7 @@ _PRUNE = (
     f" (SELECT n FROM logins WHERE ends_at <= ? OR last_seen_at <= ? LIMIT {AT_ONCE}) RETURNING {COLUMNS}"
 )
 _TOUCH = "UPDATE logins SET last_seen_at = max(last_seen_at, ?) WHERE id = ?"
-_SET_STANDING = "UPDATE logins SET standing = ?, standing_at = ? WHERE id = ?"
+_SET_STANDING = "UPDATE logins SET standing = ?1, standing_at = ?2 WHERE id = ?3 AND (?4 IS NULL OR standing = ?4)"
 _SET_GRANT = "UPDATE logins SET sealed_grant = ? WHERE id = ?"
 
 
@@ -63,8 +63,16 @@ class SqliteLoginStore:
     async def touch(self, id: LoginId, at: datetime, /) -> None:
         await self._update(_TOUCH, (micros(at), id))
 
-    async def set_standing(self, id: LoginId, standing: Standing, at: datetime, /) -> None:
-        await self._update(_SET_STANDING, (standing_text(standing), micros(at), id))
+    async def set_standing(
+        self, id: LoginId, standing: Standing, at: datetime, /, before: Standing | None = None
+    ) -> bool:
+        was = standing_text(before) if before is not None else None
+        arguments = (standing_text(standing), micros(at), id, was)
+
+        def job(connection: sqlite3.Connection) -> bool:
+            return connection.execute(_SET_STANDING, arguments).rowcount > 0
+
+        return await self._database.write(job)
 
     async def set_grant(self, id: LoginId, sealed_grant: bytes, /) -> None:
         await self._update(_SET_GRANT, (sealed_grant, id))
