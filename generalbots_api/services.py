@@ -25,7 +25,7 @@ from generalbots_api.caller import Caller
 from generalbots_api.chat import Chat
 from generalbots_api.clock import Clock
 from generalbots_api.directory import Directory
-from generalbots_api.errors import BadGateway, Unavailable
+from generalbots_api.errors import ApiError, Unauthorized, Unavailable
 from generalbots_api.limits.model import Quota
 from generalbots_api.limits.ports import Limiter
 from generalbots_api.limits.service import RateLimits
@@ -185,7 +185,9 @@ class Services:
         max_age = timedelta(seconds=self.settings.admin_standing_max_age)
         try:
             login = await self.standings.confirmed(caller.login_id, self.clock.now(), max_age)
-        except BadGateway:
+        except (Unauthorized, Unavailable):
+            raise
+        except ApiError:
             raise Unavailable("The roles cannot be confirmed at the moment") from None
         self.login_sessions.remember(login, self.clock.unix())
         return caller_of(login, self.idle_timeout)

@@ -16,7 +16,7 @@ from generalbots_api.auth.model import Login
 from generalbots_api.auth.ports import LoginStore
 from generalbots_api.auth.ports import Standings as StandingSource
 from generalbots_api.caller import Caller
-from generalbots_api.errors import ApiError, BadGateway, NotSupported, Unauthorized, Unavailable
+from generalbots_api.errors import ApiError, NotSupported, Unauthorized
 from generalbots_api.ids import LoginId
 from generalbots_api.locks import KeyedLocks
 
@@ -84,7 +84,7 @@ class Standings:
                 await self.confirmed(id, now, self.max_age)
             except Unauthorized:
                 question.is_over = True
-            except (Unavailable, BadGateway):
+            except ApiError:  # also that it may not be asked, or not so
                 self._note_failure(id, now)
             finally:
                 if self._questions.get(id) is question:
@@ -107,7 +107,7 @@ class Standings:
 
         Raises:
             Unauthorized: it ended, here or because the Directory says so.
-            Unavailable, BadGateway: the Directory does not answer.
+            ApiError: the Directory does not answer, or not so that it helps.
         """
         before = self._errors.get(id)
         async with self._locks.hold(id):
@@ -121,7 +121,9 @@ class Standings:
                 raise error.with_traceback(None)
             try:
                 return await self._ask(login, now)
-            except (Unavailable, BadGateway) as failure:
+            except Unauthorized:
+                raise
+            except ApiError as failure:
                 self._note_error(id, failure)
                 raise
 

@@ -1,0 +1,68 @@
+"""Answers of the Directory that nobody thought of, and Directories with bugs."""
+
+from __future__ import annotations
+
+import pytest
+
+from generalbots_api.testing.faulty_op import Endpoint, Trouble
+from tests.login_checks.stage import staged
+from tests.support.promises import check_error
+from tests.support.service import running_service
+from tests.support.wire import Wire, status
+
+pytestmark = pytest.mark.anyio
+STATUS = "/api/admin/system/status"
+ANSWERS = {
+    "not allowed": status(403, code="permission_denied", message="words of Zitadel"),
+    "refused": status(400, code="invalid_argument", message="words of Zitadel"),
+    "aborted": status(409, code="aborted", message="words of Zitadel"),
+}
+
+
+@pytest.mark.parametrize("answer", list(ANSWERS))
+async def test_roles_that_the_directory_does_not_tell_are_old_ones_and_503_for_admin_calls(
+    answer: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    wire = Wire()
+    async with running_service(wire=wire) as service:
+        admin = await service.bearer("admin")
+        wire.answers["/GetUserByID"] = ANSWERS[answer]
+        service.clock.advance(301)
+        asked = wire.count("/GetUserByID")
+        for _ in range(5):
+            assert (await admin.get("/api/session")).status_code == 200
+        assert wire.count("/GetUserByID") == asked + 1
+        check_error(await admin.get(STATUS), 503, "SERVER_ERROR")
+    assert "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize("trouble", list(Trouble))
+async def test_a_revocation_that_goes_wrong_in_any_way_costs_nothing_but_itself(trouble: Trouble) -> None:
+    async with staged() as stage:
+        await stage.log_in_well()
+        stage.trouble(Endpoint.REVOKE, trouble)
+        answer = await stage.browser.post("/auth/logout", headers={"origin": "http://127.0.0.1:8080"})
+        assert answer.status_code == 200, answer.text
+        stage.clock.advance(5)
+        revocations = stage.gb._services.revocations
+        assert revocations is not None
+        await revocations.try_next()
+
+
+async def test_a_bug_in_a_directory_does_not_end_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running_service() as service:
+        alice = await service.bearer("alice")
+        revocations = service.gb._services.revocations
+        assert revocations is not None
+        calls: list[object] = []
+
+        async def buggy(grant: object) -> None:
+            calls.append(grant)
+            raise ValueError("a bug")
+
+        monkeypatch.setattr(service.gb._services.directory, "revoke", buggy)
+        answer = await alice.post("/auth/logout")
+        assert (answer.status_code, answer.json()["directory_revoked"]) == (200, False)
+        service.clock.advance(60)
+        assert not await revocations.try_next()
+        assert len(calls) == 2
