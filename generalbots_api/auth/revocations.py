@@ -91,6 +91,10 @@ class Revocations:
         except ApiError as error:
             await self._put_off(one, error.message)
             return "failed"
+        except Exception:  # a Directory may be foreign code: a bug in it must not end the service
+            log.exception("auth.revoke_bug", extra={"login_id": one.id})
+            await self._put_off(one, "a bug in the Directory's client")
+            return "failed"
         await self.store.drop(one.id)
         return "done"
 
