@@ -52,6 +52,10 @@ def _note(head: Head, name: bytes, value: bytes) -> None:
         head.cookies = value if head.cookies is None else head.cookies + b"; " + value
     elif name == b"x-forwarded-for":
         head.forwarded_for = [*(head.forwarded_for or ()), value]
+    elif name == b"origin":
+        head.origin = value if head.origin is None else head.origin + b", " + value  # two are nobody's
+    elif name == b"sec-fetch-site":
+        head.fetch_site = value if head.fetch_site is None else head.fetch_site + b", " + value
     elif name != b"x-request-id" or is_sane_id(value):
         setattr(head, _FIELDS[name], value)
 
