@@ -173,6 +173,7 @@ class Services:
         self.sockets = Sockets(
             self.clock,
             lambda token_hash, now: self.login_sessions.find(token_hash, now, is_use=False),
+            lambda token_hash, now: self.login_sessions.find(token_hash, now, is_use=False, asks=False),
             settings.sockets_per_user,
             settings.max_sockets,
             settings.write_timeout,

@@ -59,17 +59,19 @@ class LoginSessions:
             return known.caller
         return None
 
-    async def find(self, token_hash: TokenHash, now_unix: float, *, is_use: bool = True) -> Caller | None:
+    async def find(
+        self, token_hash: TokenHash, now_unix: float, *, is_use: bool = True, asks: bool = True
+    ) -> Caller | None:
         """The caller of a live login, with roles as fresh as the settings ask while the Directory answers.
 
-        `is_use` False does not prolong the session.
+        `is_use` False does not prolong the session, `asks` False does not wait for the Directory.
         """
         known = self._known.get(token_hash)
         if known is None or now_unix - known.read_unix >= MAX_AGE_SECONDS or now_unix < known.read_unix:
             known = await self._read(token_hash, now_unix)
         if known is None or now_unix >= known.expires_unix:
             return None
-        if self.standings.is_stale(known.standing_unix, now_unix):
+        if asks and self.standings.is_stale(known.standing_unix, now_unix):
             known = await self._with_new_standing(token_hash, known, now_unix)
         if known is not None and is_use and now_unix - known.last_seen_unix >= self._touch_after:
             known = await self._touch(token_hash, known, now_unix)

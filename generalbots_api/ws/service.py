@@ -78,6 +78,8 @@ class Sockets:
 
     clock: Clock
     find_caller: FindCaller
+    find_known: FindCaller
+    """As `find_caller`, without a question to the Directory: nobody's sockets wait for it."""
     per_user: int
     most: int
     write_timeout: float  # seconds
@@ -167,9 +169,9 @@ class Sockets:
                 await self.look_at(socket)
                 await anyio.lowlevel.checkpoint()  # a storage in this thread does not wait for anything
 
-    async def look_at(self, socket: Socket) -> None:
+    async def look_at(self, socket: Socket, find: FindCaller | None = None) -> None:
         """Close it if its login is over: also one that ended between its handshake and its being known here."""
-        await self._look_again(socket, self.clock.unix())
+        await self._look_again(socket, self.clock.unix(), find or self.find_caller)
         if socket.look_at_rights is not None and socket.outbox.close_code is None:
             await socket.look_at_rights()
 
@@ -189,13 +191,13 @@ class Sockets:
                 self._beat(socket, now)
             if socket.is_in_doubt:
                 socket.is_in_doubt = False
-                await self.look_at(socket)
+                await self.look_at(socket, self.find_known)
             expires_at = socket.caller.expires_at
             if expires_at is None:
                 continue
             left = expires_at.timestamp() - now
             if left <= 0:
-                await self._look_again(socket, now)
+                await self._look_again(socket, now, self.find_known)
             elif left <= EXPIRING_SECONDS and socket.is_stream:
                 await self._tell_expiring(socket, now)
 
@@ -210,7 +212,7 @@ class Sockets:
 
     async def _tell_expiring(self, socket: Socket, now: float) -> None:
         """Once, and not if another request has prolonged the login."""
-        await self._look_again(socket, now)
+        await self._look_again(socket, now, self.find_known)
         expires_at = socket.caller.expires_at
         is_soon = expires_at is not None and expires_at.timestamp() - now <= EXPIRING_SECONDS
         if expires_at is not None and is_soon and not socket.is_told:
@@ -220,10 +222,10 @@ class Sockets:
     def _all(self) -> list[Socket]:
         return [socket for mine in self._by_user.values() for socket in mine]
 
-    async def _look_again(self, socket: Socket, now: float) -> None:
+    async def _look_again(self, socket: Socket, now: float, find: FindCaller) -> None:
         """Another request may have prolonged the login since."""
         try:
-            caller = await socket.current_caller(self.find_caller, now)
+            caller = await socket.current_caller(find, now)
         except ApiError:
             raise
         except Exception:  # the host's own login is foreign code: the next message asks again

@@ -14,7 +14,7 @@ from generalbots_api.errors import Unavailable
 from generalbots_api.storage import Storage
 from tests.directory_down.ailing import ward
 from tests.support.nodes import SILENT
-from tests.support.promises import check_error
+from tests.support.promises import check_error, token_of
 from tests.support.service import running_service
 
 pytest_plugins = ["tests.support.fixtures"]
@@ -82,3 +82,15 @@ async def test_admin_calls_that_wait_for_one_answer_share_its_failure() -> None:
                 tasks.start_soon(ask)
         assert statuses == {503: 20}
         assert beds.directory.calls - before <= 3
+
+
+async def test_a_directory_that_hangs_does_not_hold_up_the_looking_after_sockets() -> None:
+    """Each socket that expires soon was asked about in turn, a second for each, while others went unwatched."""
+    async with ward(settings={"session_idle_timeout": 400}) as beds, await beds.service.bearer("alice") as alice:
+        services = beds.service.gb._services
+        services.standings.patience = beds.way.timeout = 3_600
+        async with beds.service.socket(token_of(alice), subprotocols=["gb.v1"]):
+            beds.service.clock.advance(350)  # the roles are old, and the login ends within a minute
+            beds.directory.gate = anyio.Event()
+            with anyio.fail_after(5):
+                await services.sockets.sweep()
