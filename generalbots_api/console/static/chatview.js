@@ -58,7 +58,6 @@ export class ChatView {
 
   #drawNow(shown) {
     this.#messages.render(shown.items);
-    $("messages").setAttribute("aria-busy", String(shown.isBusy));
     $("older").hidden = !shown.hasOlder;
     $("nothing").hidden = !shown.isRead || shown.items.length > 0;
     $("stop").hidden = !shown.mayStop && !shown.isStopping;

@@ -103,7 +103,8 @@ export class Messages {
     }
     if (status === row.status) return;
     this.#showActions(row, item);
-    if (row.status === "writing" || row.status === "stopping") this.#announce(text, row.note.textContent);
+    if (row.status === "writing" || row.status === "stopping") this.#announce(`${this.#name}: ${text}`, row);
+    if (status === "refused" || status === "waiting") this.#announce(text, row);
     row.status = status;
   }
 
@@ -115,8 +116,8 @@ export class Messages {
   }
 
   /** A growing text is not read out piece by piece, but once, when it is whole. */
-  #announce(text, note) {
-    this.#announcer.textContent = `${this.#name}: ${text} ${note}`;
+  #announce(text, { note }) {
+    this.#announcer.textContent = `${text} ${note.textContent}`.trim();
   }
 }
 
