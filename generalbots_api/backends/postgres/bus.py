@@ -15,6 +15,7 @@ from generalbots_api.errors import Unavailable
 from generalbots_api.ids import new_id
 
 PING = "\x00ping"
+LOST = "\x00lost"
 
 
 class PostgresBus:
@@ -24,6 +25,7 @@ class PostgresBus:
     in a queue, which one connection sends in order, many at a time; another one
     listens. Both come back by themselves when they are lost. While the server
     cannot be reached up to `max_pending` bytes wait, and then the oldest go.
+    Whoever may have missed something is told so when all is well again.
     `timeout` is how many seconds the server may take for an answer.
     On one event loop (asyncio) at a time.
 
@@ -42,8 +44,9 @@ class PostgresBus:
         self._listeners: dict[str, dict[object, Listener]] = {}
         self._splitter, self._joiner = Splitter(new_id()), Joiner()
         self._pings: dict[bytes, asyncio.Event] = {}
-        self._sending = Sending(connect, channel, timeout, max_pending)
-        self._listening = Listening(connect, channel, timeout, self._hear)
+        self._sending = Sending(connect, channel, timeout, max_pending, self._loss)
+        self._listening = Listening(connect, channel, timeout, self._hear, self._note_gap)
+        self._gap_listeners: list[Callable[[str], None]] = []
         self._openings = 0
 
     async def publish(self, topic: str, payload: bytes, /) -> None:
@@ -64,6 +67,9 @@ class PostgresBus:
                 del self._listeners[topic]
 
         return leave
+
+    def on_gap(self, listener: Callable[[str], None], /) -> None:
+        self._gap_listeners.append(listener)
 
     async def ping(self) -> None:
         """Send something to oneself, through the server.
@@ -107,9 +113,18 @@ class PostgresBus:
     def _hear(self, piece: str) -> None:
         for sender, topic, payload in self._joiner.messages(piece):
             if sender != self._splitter.sender:
-                self._tell(topic, payload)
+                self._note_gap() if topic == LOST else self._tell(topic, payload)
             elif topic == PING and (heard := self._pings.get(payload)) is not None:
                 heard.set()
+
+    def _loss(self) -> list[str]:
+        return self._splitter.pieces(LOST, b"")
+
+    def _note_gap(self) -> None:
+        """Any news of any topic may have been missed."""
+        for topic in tuple(self._listeners):
+            for listener in self._gap_listeners:
+                listener(topic)
 
     def _tell(self, topic: str, payload: bytes) -> None:
         for listener in tuple(self._listeners.get(topic, {}).values()):  # one may leave meanwhile

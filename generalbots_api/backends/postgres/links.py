@@ -83,16 +83,28 @@ class Link:
 
 
 class Listening(Link):
-    """Hands on each notification."""
+    """Hands on each notification, and tells when some may have been missed."""
 
-    def __init__(self, parameters: dict[str, Any], channel: str, timeout: float, hear: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        parameters: dict[str, Any],
+        channel: str,
+        timeout: float,
+        hear: Callable[[str], None],
+        on_gap: Callable[[], None],
+    ) -> None:
         super().__init__("postgres.bus_listening", parameters, channel, timeout)
         self._hear = hear
+        self._on_gap = on_gap
+        self._has_listened = False
 
     async def _begin(self, connection: Connection) -> None:
         await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._channel)))
 
     async def _work(self, connection: Connection) -> None:
+        if self._has_listened:
+            self._on_gap()
+        self._has_listened = True
         while True:
             async with aclosing(connection.notifies(timeout=QUIET_SECONDS)) as news:
                 async for one in news:
@@ -108,11 +120,19 @@ class Listening(Link):
 
 
 class Sending(Link):
-    """Sends pieces in the order in which they came, as many at a time as there are."""
+    """Sends pieces in the order in which they came, as many at a time as there are.
 
-    def __init__(self, parameters: dict[str, Any], channel: str, timeout: float, max_pending: int) -> None:
+    What was under way when the connection was lost is not sent again: it may
+    have arrived. `lost` then makes the pieces that tell the others of it.
+    """
+
+    def __init__(
+        self, parameters: dict[str, Any], channel: str, timeout: float, max_pending: int, lost: Callable[[], list[str]]
+    ) -> None:
         super().__init__("postgres.bus_sending", parameters, channel, timeout)
         self._max_pending = max_pending
+        self._lost = lost
+        self._has_lost = False
         self._pending: deque[list[str]] = deque()
         self._size = 0  # characters that are pending
         self._some = asyncio.Event()
@@ -128,6 +148,7 @@ class Sending(Link):
             self._take()
             dropped += 1
         if dropped:
+            self._has_lost = True
             log.warning("postgres.bus_dropped", extra={"messages": dropped})
 
     async def close(self) -> None:
@@ -140,13 +161,23 @@ class Sending(Link):
         self._is_closing = False
 
     async def _work(self, connection: Connection) -> None:
+        if self._has_lost:
+            await self._tell_of_loss(connection)
         while self._pending or not self._is_closing:
             await self._some.wait()
             if not self._pending:
                 break
             if has_news(connection):  # most likely its end: what is sent now would be lost
                 await self._ask(connection, "SELECT 1")
+            if self._has_lost:
+                await self._tell_of_loss(connection)
+            self._has_lost = True
             await self._ask(connection, _NOTIFY, self._channel, self._batch())
+            self._has_lost = False
+
+    async def _tell_of_loss(self, connection: Connection) -> None:
+        await self._ask(connection, _NOTIFY, self._channel, self._lost())
+        self._has_lost = False
 
     async def _ask(self, connection: Connection, statement: str, *arguments: Any) -> None:
         async with asyncio.timeout(self._timeout):
