@@ -64,7 +64,8 @@ class Subscriptions:
     async def settled(self) -> None:
         """Wait until Redis has confirmed everything that is wanted now."""
         while self.down is not None or self._changes or self._confirmed != self._round:
-            self._changed.set()  # a round now, rather than at the next beat
+            if self._confirmed == self._round:
+                self._changed.set()  # a round now, rather than at the next beat; asked for in each it would never end
             self._pong.clear()
             await self._pong.wait()
 
