@@ -18,6 +18,8 @@ from generalbots_api.listeners import Listeners
 log = logging.getLogger("generalbots_api.bus")
 
 NODE_BYTES = 12
+LOSS = bytes(NODE_BYTES)  # instead of a node: something that was said there has been lost
+MOST_LOSSES = 10_000  # topics that are remembered for it
 
 
 class RedisBus:
@@ -25,7 +27,7 @@ class RedisBus:
 
     `publish` waits for nobody: this process has the news at once, Redis gets it
     in the background. While Redis is away the others miss what is published;
-    the bus comes back by itself. What is on its way is bounded to 10,000 pieces
+    the bus comes back by itself, and then tells them what about. What is on its way is bounded to 10,000 pieces
     and 16 MiB, past which news are lost. It may be entered more than once, and
     is open until the last one has left.
 
@@ -43,6 +45,7 @@ class RedisBus:
         self._topics: dict[bytes, str] = {}
         self._troubles: dict[str, str] = {}
         self._gap_listeners: list[Callable[[str], None]] = []
+        self._losses: dict[bytes, None] = {}
         self._openings = 0
         self._line: Line | None = None
         self._subscriptions: Subscriptions | None = None
@@ -56,10 +59,12 @@ class RedisBus:
         self._listeners.tell(topic, payload)
         if self._line is None:
             return
+        channel = raw(self._prefix + topic)
         try:
-            self._line.post("PUBLISH", raw(self._prefix + topic), self._node + payload, size=len(payload))
+            self._line.post("PUBLISH", channel, self._node + payload, size=len(payload))
+            self._tell_of_losses(self._line)
         except Unavailable:
-            self.lost += 1
+            self._note_loss(channel)
 
     def reaches(self, topic: str, but: int, /) -> bool:
         return True  # other nodes may listen
@@ -97,7 +102,7 @@ class RedisBus:
         self._openings += 1
         if self._openings > 1:
             return self
-        self._line = Line(self._connect, self._note_line)
+        self._line = Line(self._connect, self._note_line, self._note_loss)
         subscriptions = Subscriptions(self._connect, self._hear, self._note_subscriptions, self._note_gap)
         self._subscriptions = subscriptions
         for topic in self._listeners.topics():
@@ -135,6 +140,9 @@ class RedisBus:
         topic = self._topics.get(channel)
         if topic is None or payload.startswith(self._node):
             return
+        if payload.startswith(LOSS):
+            self._note_gap(channel)
+            return
         try:
             self._listeners.tell(topic, payload[NODE_BYTES:])
         except Exception:  # of another version, or of somebody else: the next ones must come through
@@ -146,8 +154,24 @@ class RedisBus:
             for listener in self._gap_listeners:
                 listener(topic)
 
+    def _note_loss(self, channel: bytes) -> None:
+        self.lost += 1
+        if len(self._losses) < MOST_LOSSES:
+            self._losses[channel] = None
+
+    def _tell_of_losses(self, line: Line) -> None:
+        """So that the others look for themselves, where they can."""
+        while self._losses:
+            try:
+                line.post("PUBLISH", next(iter(self._losses)), LOSS)
+            except Unavailable:
+                return
+            del self._losses[next(iter(self._losses))]
+
     def _note_line(self, reason: str | None) -> None:
         self._note("publishing", reason)
+        if reason is None and self._line is not None:
+            self._tell_of_losses(self._line)
         if reason is not None and self._subscriptions is not None:
             self._subscriptions.doubt(reason)
 

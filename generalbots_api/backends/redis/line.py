@@ -44,9 +44,15 @@ class Line:
     nothing is sent, and the line itself tries again until Redis answers.
     """
 
-    def __init__(self, connect: Connect, on_change: Callable[[str | None], None] | None = None) -> None:
+    def __init__(
+        self,
+        connect: Connect,
+        on_change: Callable[[str | None], None] | None = None,
+        on_lost: Callable[[bytes], None] | None = None,
+    ) -> None:
         self.down: str | None = None
         """Why nothing is sent now."""
+        self._on_lost = on_lost  # told of the keys of what was posted, and may not have arrived
         self._connect = connect
         self._on_change = on_change  # told the same
         self._connection: Connection | None = None
@@ -162,6 +168,8 @@ class Line:
         calls, self._waiting, self._bytes = self._waiting, deque(), 0
         for call in calls:
             settle(call, unavailable(reason))
+            if call.reply is None and self._on_lost is not None and isinstance(call.command[1], bytes):
+                self._on_lost(call.command[1])
 
     async def _heal(self) -> None:
         for pause in chain(PAUSES, repeat(PAUSES[-1])):
