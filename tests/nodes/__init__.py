@@ -1,0 +1,1 @@
+"""Two nodes that share PostgreSQL and Redis, seen as one service."""
