@@ -39,6 +39,7 @@ class Subscriptions:
         self._changed = asyncio.Event()
         self._failures = 0  # in a row
         self._round = 0  # of pings
+        self._new: list[bytes] = []  # channels that this round's pong confirms
         self._confirmed = 0
         self._pong = asyncio.Event()
         self._is_closed = False
@@ -104,8 +105,7 @@ class Subscriptions:
                 case [b"message", bytes(channel), bytes(payload)]:
                     self._hear(channel, payload)
                 case [b"pong", bytes(number)] | bytes(number):  # bare as long as there is no subscription
-                    self._confirmed = int(number)
-                    self._pong.set()
+                    self._confirm(int(number))
                 case [b"subscribe" | b"unsubscribe", *_]:
                     pass
                 case _:
@@ -121,20 +121,27 @@ class Subscriptions:
                 while self._confirmed != self._round:
                     self._pong.clear()
                     await self._pong.wait()
-            for channel, is_wanted in changes.items():
-                if is_wanted:
-                    self._on_subscribed(channel)
             if not self._changes:
                 self._failures = 0
                 self._tell(None)
                 await self._wait_for_a_change()
 
+    def _confirm(self, number: int) -> None:
+        """What is told of the channels comes before the first news of them."""
+        self._confirmed = number
+        if number == self._round:
+            new, self._new = self._new, []
+            for channel in new:
+                self._on_subscribed(channel)
+        self._pong.set()
+
     async def _send(self, connection: Connection, changes: dict[bytes, bool]) -> None:
         for channel in changes:
             del self._changes[channel]
         commands: list[Iterable[bytes | str | int]] = []
-        if new := [channel for channel, is_wanted in changes.items() if is_wanted]:
-            commands.append(("SUBSCRIBE", *new))
+        self._new = [channel for channel, is_wanted in changes.items() if is_wanted]
+        if self._new:
+            commands.append(("SUBSCRIBE", *self._new))
         if old := [channel for channel, is_wanted in changes.items() if not is_wanted]:
             commands.append(("UNSUBSCRIBE", *old))
         commands.append(("PING", self._round))
