@@ -96,10 +96,13 @@ class Control:
             if isinstance(event.what, Snapshot):
                 heard.set()
 
-        leave = self.feed.listen(session_id, hear)
+        async def ask() -> None:
+            await self._publish(ASK, AskNews(session_id))
+
+        leave = self.feed.listen(session_id, hear, lambda: self.background(ask))  # an answer may have been missed
         try:
             with anyio.move_on_after(ASK_TIMEOUT):
-                await self._publish(ASK, AskNews(session_id))
+                await ask()
                 await heard.wait()
         finally:
             leave()
