@@ -14,6 +14,7 @@ from generalbots_api.ids import BotSessionId
 from tests.backends.postgres.proxy import Proxy as PostgresProxy
 from tests.backends.postgres.proxy import proxy_to
 from tests.backends.redis.proxy import open_proxy, told, until
+from tests.nodes.screen import Screen
 from tests.nodes.stage import Node, Shared, Ways, together
 from tests.support import postgres
 from tests.support.puppet import Frame, history, talk
@@ -105,10 +106,12 @@ async def test_a_reply_that_b_lost_sight_of_in_the_middle_is_whole_in_the_end(sh
         talk(b.service, alice.token, alice.session) as on_b,
     ):
         await on_b.subscribe()
+        await told(partial(is_up, b), bool)
+        screen = Screen.of(on_b)
         await alice.post(alice.a, "Hello")
         await a.puppet.began()
         a.puppet.say("one ")
-        await on_b.hear_until("message.delta")
+        await screen.shows("one ")
         await bus.away.go()
         await told(partial(is_up, b), lambda up: not up)
         a.puppet.say("two ", "three ")
@@ -118,9 +121,8 @@ async def test_a_reply_that_b_lost_sight_of_in_the_middle_is_whole_in_the_end(sh
         await told(partial(is_up, b), bool)
         a.puppet.say("four")
         a.puppet.end()
-        frames = await on_b.hear_until("message")
-    assert (frames[-1]["content"], frames[-1]["status"]) == ("one two three four", "completed")
-    assert "one two three four".startswith(as_shown("one ", frames[:-1])), "what is shown meanwhile is no other text"
+        reply = (await screen.has(2))[1]
+    assert (reply["content"], reply["status"]) == ("one two three four", "completed")
 
 
 async def test_b_answers_by_itself_while_the_bus_is_gone(shared: Shared, bus: Bus) -> None:
@@ -152,12 +154,3 @@ async def test_a_logout_that_b_did_not_hear_of_is_found_out_there(shared: Shared
 
 def ids(messages: list[Frame]) -> list[str]:
     return [message["message_id"] for message in messages]
-
-
-def as_shown(text: str, frames: list[Frame]) -> str:
-    for frame in frames:
-        if frame["type"] == "message.delta":
-            text += frame["content"]
-        elif frame["type"] == "message.snapshot":
-            text = frame["content"]
-    return text

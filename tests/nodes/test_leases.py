@@ -8,6 +8,7 @@ import pytest
 
 from generalbots_api.conversations.nodes import LEASE, Nodes
 from tests.backends.redis.proxy import told, until
+from tests.nodes.screen import Screen
 from tests.nodes.stage import Alice, Node, Shared, together, two_nodes
 from tests.support.puppet import Frame, history, talk
 
@@ -32,14 +33,14 @@ async def test_a_reply_is_interrupted_when_the_lease_of_its_node_is_over_and_not
         await alice.post(alice.a, "Hello")
         await a.puppet.began()
         a.puppet.say("so ", "far")
-        await on_b.hear_until("message.delta")
-        await on_b.hear_until("message.delta")
+        screen = Screen.of(on_b)
+        await screen.shows("so far")
         b.clock.advance(LEASE.total_seconds() - 1)
         await nodes_of(b).beat()
         assert len(await history(alice.b, alice.session)) == 1
         b.clock.advance(1)
         await nodes_of(b).beat()
-        reply = (await on_b.hear_until("message"))[-1]
+        reply = (await screen.has(2))[1]
         assert (reply["status"], reply["content"]) == ("interrupted", "so far")
         assert await nodes_of(b).interrupt_lost() == 0
         a.puppet.say("!")
@@ -58,20 +59,20 @@ async def test_a_node_that_was_taken_for_dead_shows_what_the_log_has(shared: Sha
         await on_a.send("Hello", id="c-1")
         await a.puppet.began()
         a.puppet.say("so far")
-        await on_a.hear_until("message.delta")
+        screen = Screen.of(on_a)
+        await screen.shows("so far")
         b.clock.advance(LEASE.total_seconds())
         await nodes_of(b).beat()
         a.puppet.say(" and more")
         a.puppet.end()
-        frames = await on_a.hear_until("message")
-        assert frames[-1]["status"] == "interrupted"
+        assert (await screen.has(1))[0]["status"] == "interrupted"
         await alice.post(alice.a, "Again")
         await a.puppet.began(2)
         a.puppet.say("Yes")
         a.puppet.end()
         await log_of(alice, 4)
-        frames = [(await on_a.hear_until("message"))[-1] for _ in range(2)]
-        assert [(frame["seq"], frame["status"]) for frame in frames] == [(3, "completed"), (4, "completed")]
+        again = (await screen.has(3))[1:]
+        assert [(frame["seq"], frame["status"]) for frame in again] == [(3, "completed"), (4, "completed")]
 
 
 async def test_several_nodes_that_find_a_reply_lost_store_one_end_of_it(shared: Shared) -> None:

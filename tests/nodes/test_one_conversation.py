@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import pytest
 
+from generalbots_api.backends.redis import RedisBus
+from generalbots_api.ids import BotSessionId
 from generalbots_api.testing.contract import at_once
 from tests.backends.redis.proxy import told, until
-from tests.nodes.stage import Alice, Shared, together
+from tests.nodes.screen import Screen
+from tests.nodes.stage import Alice, Node, Shared, together
 from tests.support.events import listening
 from tests.support.puppet import Frame, Puppet, history, talk
 
@@ -21,30 +23,33 @@ async def finished(alice: Alice, count: int) -> list[Frame]:
     return await told(partial(history, alice.a, alice.session, limit=100), lambda messages: len(messages) >= count)
 
 
-def said(frames: list[Frame]) -> list[tuple[str, Any]]:
-    return [(frame["type"], frame.get("content")) for frame in frames if frame["type"] != "typing"]
+def bearer(alice: Alice) -> dict[str, str]:
+    return {"Authorization": f"Bearer {alice.token}"}
 
 
 async def test_a_turn_on_a_shows_on_the_socket_and_the_stream_of_b(shared: Shared) -> None:
-    async with together(shared) as (a, b, alice):
-        headers = {"Authorization": f"Bearer {alice.token}"}
-        path = f"/api/conversations/{alice.session}/events"
-        async with (
-            talk(b.service, alice.token, alice.session) as on_b,
-            listening(b.service.app, "GET", path, headers) as stream,
-        ):
-            await on_b.subscribe()
-            await listened(shared, b)
-            await alice.post(alice.a, "Hello")
-            await a.puppet.began()
-            a.puppet.say("Hi ", "there")
-            a.puppet.end()
-            frames = await on_b.hear_until("message") + await on_b.hear_until("message")
-            events = await stream.hear_until("message") + await stream.hear_until("message")
-    heard = [event["data"] for event in events if event["event"] not in ("subscribed", "typing")]
-    turn = [("message", "Hello"), ("message.start", None), ("message.delta", "Hi "), ("message.delta", "there")]
-    assert said(frames) == [*turn, ("message", "Hi there")]
-    assert [(frame["type"], frame.get("content")) for frame in heard] == said(frames)
+    async with (
+        together(shared) as (a, b, alice),
+        talk(b.service, alice.token, alice.session) as on_b,
+        listening(b.service.app, "GET", f"/api/conversations/{alice.session}/events", bearer(alice)) as stream,
+    ):
+
+        async def hear_event() -> Frame:
+            frame: Frame = (await stream.hear())["data"]
+            return frame
+
+        await on_b.subscribe()
+        await heard_by(b)
+        screens = [Screen.of(on_b), Screen(hear_event)]
+        await alice.post(alice.a, "Hello")
+        await a.puppet.began()
+        for piece, text in (("Hi ", "Hi "), ("there", "Hi there")):
+            a.puppet.say(piece)
+            for screen in screens:
+                await screen.shows(text)
+        a.puppet.end()
+        shown = [[message["content"] for message in await screen.has(2)] for screen in screens]
+    assert shown == [["Hello", "Hi there"]] * 2
     assert b.puppet.asked == []
 
 
@@ -54,41 +59,37 @@ async def test_b_joins_in_the_middle_of_a_reply_that_runs_on_a(shared: Shared) -
         reply_id = (await alice.post(alice.a, "Hello")).json()["reply_id"]
         await a.puppet.began()
         a.puppet.say("one ", "two ")
-        await at_piece(a.service, alice.session, 1)
+        await at_piece(a, alice.session, 1)
         async with talk(b.service, alice.token, alice.session) as on_b:
             joined = await on_b.subscribe(after_seq=0)
             assert joined["running"] == {"reply_id": reply_id, "index": 1}
-            frames = await on_b.hear_until("message.snapshot")
+            screen = Screen.of(on_b)
+            await screen.shows("one two ")
             a.puppet.say("three")
-            frames += await on_b.hear_until("message.delta")
+            await screen.shows("one two three")
             a.puppet.end()
-            frames += await on_b.hear_until("message")
-        assert said(frames) == [
-            ("message", "Hello"),
-            ("message.snapshot", "one two "),
-            ("message.delta", "three"),
-            ("message", "one two three"),
-        ]
-        assert [frame["index"] for frame in frames[1:3]] == [1, 2]
+            messages = await screen.has(2)
+    assert [(message["seq"], message["content"]) for message in messages] == [(1, "Hello"), (2, "one two three")]
 
 
 async def test_who_was_on_a_goes_on_at_b_with_the_pieces_that_are_missing(shared: Shared) -> None:
     async with together(shared) as (a, b, alice):
         async with talk(a.service, alice.token, alice.session) as on_a:
             await on_a.send("Hello", id="c-1")
+            ack = (await on_a.hear_until("ack"))[-1]
             await a.puppet.began()
             a.puppet.say("one ")
-            last = (await on_a.hear_until("message.delta"))[-1]
+            await Screen.of(on_a).shows("one ")
         a.puppet.say("two ")
-        await at_piece(a.service, alice.session, 1)
+        await at_piece(a, alice.session, 1)
         async with talk(b.service, alice.token, alice.session) as on_b:
-            place = {"reply_id": last["reply_id"], "index": last["index"]}
-            joined = await on_b.subscribe(after_seq=1, reply=place)
+            joined = await on_b.subscribe(after_seq=1, reply={"reply_id": ack["reply_id"], "index": 0})
             assert (joined["replayed"], joined["running"]["index"]) == (0, 1)
-            frames = await on_b.hear_until("message.snapshot")
+            screen = Screen.of(on_b)
+            await screen.shows("one two ")
             a.puppet.end()
-            frames += await on_b.hear_until("message")
-        assert said(frames) == [("message.snapshot", "one two "), ("message", "one two ")]
+            messages = await screen.has(1)
+    assert [(message["seq"], message["content"]) for message in messages] == [(2, "one two ")]
 
 
 @pytest.mark.parametrize("door", ["rest", "socket"])
@@ -97,7 +98,7 @@ async def test_b_cancels_a_reply_that_runs_on_a(shared: Shared, door: str) -> No
         reply_id = (await alice.post(alice.a, "Hello")).json()["reply_id"]
         await a.puppet.began()
         a.puppet.say("par", "tial")
-        await at_piece(a.service, alice.session, 1)
+        await at_piece(a, alice.session, 1)
         if door == "rest":
             answer = await alice.b.post(f"/api/conversations/{alice.session}/cancel", json={"reply_id": reply_id})
             assert answer.json() == {"status": "cancelled"}
@@ -161,13 +162,14 @@ def next_turn(puppets: list[Puppet], before: list[str]) -> str:
     raise AssertionError("no turn has begun")
 
 
-async def at_piece(service: Any, session: str, index: int) -> None:
+async def at_piece(node: Node, session: str, index: int) -> None:
     """Until the reply that runs there has got so far."""
-    feed = service.gb._services.chat.feed
-    await until(lambda: feed.live(session) is not None and feed.live(session).index >= index)
+    feed = node.service.gb._services.chat.feed
+    await until(lambda: (live := feed.live(BotSessionId(session))) is not None and live.index >= index)
 
 
-async def listened(shared: Shared, node: Any) -> None:
-    """Until what the node has subscribed to is known to the bus."""
-    if shared.bus == "redis":
-        await node.service.gb._services.bus.settled()
+async def heard_by(node: Node) -> None:
+    """Until the bus knows what the node listens to."""
+    bus = node.service.gb._services.bus
+    if isinstance(bus, RedisBus):
+        await bus.settled()
