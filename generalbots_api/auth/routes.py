@@ -14,6 +14,7 @@ from generalbots_api.auth.service import Device, Logins
 from generalbots_api.errors import (
     BadGateway,
     InvalidRequest,
+    NotFound,
     Unauthorized,
     Unavailable,
 )
@@ -130,7 +131,10 @@ class AuthRoutes:
         if caller.login_id is None:
             raise InvalidRequest("This session is not ours to end")
         back = self.settings.after_logout or self.after_logout(request)
-        out = await self.logouts.end(caller, caller.login_id, back)
+        try:
+            out = await self.logouts.end(caller, caller.login_id, back)
+        except NotFound:  # another request was faster: this token is no longer one
+            raise Unauthorized(token_sent=True) from None
         return json_reply(
             LoggedOutJson(True, "Logged out successfully", out.directory_revoked, out.logout_url),
             headers=self.cookies.end_session(),
