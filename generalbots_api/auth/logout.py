@@ -84,8 +84,9 @@ class Logouts:
     async def end_replaced(self, token: bytes, new: Login) -> None:
         """End the session that a browser had before `new`; the Directory's tokens go behind the scenes."""
         old = await self.logins.by_token(hash_token(token))
-        if old is not None and old.id != new.id and await self.endings.end(old.id) is not None:
-            await self.revocations.later(old)
+        if old is not None and old.id != new.id:
+            await self.revocations.later(old)  # before the end, so that neither a crash nor a full storage loses it
+            await self.endings.end(old.id)
 
     async def end_by_directory(self, logout_token: str) -> int:
         """Back-channel logout: end what the token names, and say how many.
