@@ -113,6 +113,7 @@ class Doors:
             self.services.clock,
             limits,
             self.services.login_replaced,
+            self.services.newsroom.groups_settle,
         )
         return AuthRoutes(logins, logouts, self.services.cookies, settings).endpoints()
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import chain
 
 import msgspec
 
 from generalbots_api.auth.changing import changed_standing
 from generalbots_api.auth.identity import LoginSessions
-from generalbots_api.auth.model import GroupChange, Login
+from generalbots_api.auth.model import MAX_CHANGES, GroupChange, Login
 from generalbots_api.auth.ports import LoginStore
 from generalbots_api.bus import Bus
 from generalbots_api.clock import Clock
@@ -20,6 +21,7 @@ from generalbots_api.sessions.model import BotSession
 from generalbots_api.ws.service import Sockets
 
 SETTLING_TIME = timedelta(minutes=1)
+MAX_USERS = 10_000  # whose changes are remembered
 LOGIN_ENDED = "login.ended"
 LOGIN_CHANGED = "login.changed"
 BOT_SESSION_CHANGED = "bot_session.changed"
@@ -43,6 +45,7 @@ class Newsroom:
     bus: Bus
     logins: LoginStore
     clock: Clock
+    _unsettled: dict[UserId, list[GroupChange]] = field(default_factory=dict)  # made by this node, lately
 
     async def login_ended(self, login: Login) -> None:
         await self.bus.publish(LOGIN_ENDED, msgspec.json.encode(LoginNews(login.id, login.user_id)))
@@ -62,9 +65,35 @@ class Newsroom:
             return login.standing_as(login.standing.changed(change), login.standing_at)
 
         for user_id in user_ids:
+            self._remember(user_id, change)
             for login in await self.logins.of_user(user_id):
                 await changed_standing(self.logins, login.id, changed)
                 await self.bus.publish(LOGIN_CHANGED, msgspec.json.encode(LoginNews(login.id, user_id)))
+
+    async def groups_settle(self, login: Login) -> None:
+        """Give a new login what the Directory may not show yet, or a login anew would undo a change."""
+        others = [one.standing.changes for one in await self.logins.of_user(login.user_id)]
+        known = dict.fromkeys([*self._unsettled.get(login.user_id, ()), *chain.from_iterable(others)])
+        now = self.clock.now()
+        unsettled = [change for change in known if now < change.settled_at]
+        if not unsettled:
+            return
+
+        def changed(stored: Login) -> Login:
+            standing = stored.standing
+            every = dict.fromkeys([*unsettled, *standing.changes])
+            for change in sorted(every, key=lambda one: one.settled_at):
+                standing = standing.changed(change)
+            return stored.standing_as(standing, stored.standing_at)
+
+        await changed_standing(self.logins, login.id, changed)
+
+    def _remember(self, user_id: UserId, change: GroupChange) -> None:
+        now = self.clock.now()
+        kept = [one for one in self._unsettled.pop(user_id, []) if now < one.settled_at]
+        self._unsettled[user_id] = [*kept[-MAX_CHANGES:], change]
+        if len(self._unsettled) > MAX_USERS:
+            del self._unsettled[next(iter(self._unsettled))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,7 @@ class Logins:
     clock: Clock
     limits: Limits
     on_surplus: Callable[[Login], Awaitable[None]]  # ended, as the user has too many
+    on_open: Callable[[Login], Awaitable[None]]  # stored, and not yet given to the browser
 
     async def begin(self, browser: str | None, redirect_uri: str, target: str) -> Begun:
         """Start a login. `browser` is the id that this browser's login cookies carry, if any.
@@ -115,6 +116,7 @@ class Logins:
         login = self._new_login(token, grant, identity, device, standing)
         for oldest in await self.logins.open(login, self.limits.per_user):
             await self.on_surplus(oldest)
+        await self.on_open(login)
         return token, login, pending.target
 
     async def _spend(self, state: str, browser: str | None, now: datetime) -> PendingLogin:
