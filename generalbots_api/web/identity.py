@@ -40,7 +40,7 @@ def credentials_of(head: Head, cookie: CookieReader) -> Credentials:
     """
     sent = head.authorization
     if sent is not None:
-        if head.authorizations > 1 or sent[:7].lower() != b"bearer ":
+        if head.authorizations > 1 or not _is_bearer(sent):
             return REFUSED
         return _token(sent[7:].strip(), False)
     if head.cookies is None:
@@ -49,6 +49,11 @@ def credentials_of(head: Head, cookie: CookieReader) -> Credentials:
     if not values:
         return NONE_SENT
     return _token(values[0], True) if len(values) == 1 else REFUSED
+
+
+def _is_bearer(sent: bytes) -> bool:
+    """Browsers never add it by themselves, as they do with cookies, Basic and Negotiate."""
+    return sent[:7].lower() == b"bearer "
 
 
 def _token(text: bytes, is_by_cookie: bool) -> Credentials:
@@ -80,8 +85,8 @@ class Identification:
         """Who it is. `is_use` False does not prolong the session."""
         if self.authenticate is not None:
             caller = await self.authenticate(HTTPConnection(scope))
-            by_cookie = head.authorization is None
-            return Identified(caller, None, not by_cookie, by_cookie)
+            header = head.authorization
+            return Identified(caller, None, header is not None, header is None or not _is_bearer(header))
         sent = credentials_of(head, self.cookie)
         if sent.token is None:
             return Identified(None, None, sent.is_sent, sent.is_by_cookie)

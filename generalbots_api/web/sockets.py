@@ -90,7 +90,9 @@ class SocketEntry:
             raise Unauthorized(token_sent=who.is_token_sent)
         if endpoint is None or who.caller is None:
             raise NotFound("There is no socket at this path")
-        self.entry.origins.check_socket(visit.head, scope, by_cookie=who.is_by_cookie)
+        # browsers always send an origin: without one a header of any scheme is of another client
+        by_cookie = who.is_by_cookie and visit.head.authorization is None
+        self.entry.origins.check_socket(visit.head, scope, by_cookie=by_cookie)
         opening = Opening(scope, receive, send, who.caller, who.token_hash, visit.request_id, visit.headers)
         opening.ask_host = self.entry.identification.asking(scope)
         return endpoint.handler, opening
