@@ -85,7 +85,7 @@ class Logouts:
         """End the session that a browser had before `new`; the Directory's tokens go behind the scenes."""
         old = await self.logins.by_token(hash_token(token))
         if old is not None and old.id != new.id:
-            await self.revocations.later(old)  # before the end, so that neither a crash nor a full storage loses it
+            await self.revocations.later(old)  # before the end, so that a crash does not lose it
             await self.endings.end(old.id)
 
     async def end_by_directory(self, logout_token: str) -> int:

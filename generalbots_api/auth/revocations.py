@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 import anyio
@@ -37,11 +37,18 @@ class Revocations:
 
     async def note(self, login: Login) -> None:
         """Write it down; the worker leaves it alone for as long as `at_once` may take."""
-        await self.store.put(self._revocation(login), self.clock.now() + LEASE)
+        await self._put(login, self.clock.now() + LEASE)
 
     async def later(self, login: Login) -> None:
         """Leave it to the worker."""
-        await self.store.put(self._revocation(login), self.clock.now())
+        await self._put(login, self.clock.now())
+
+    async def _put(self, login: Login, due_at: datetime) -> None:
+        """A queue that is full, or cannot be had, keeps no session alive."""
+        try:
+            await self.store.put(self._revocation(login), due_at)
+        except Unavailable as error:
+            log.error("auth.revocation_unwritten", extra={"login_id": login.id, "reason": error.message})
 
     async def at_once(self, login: Login) -> bool:
         """Take the tokens back now, within 4 s; False: the worker goes on trying where that makes sense."""
