@@ -123,11 +123,18 @@ class Answering:
         """Until it is stored, or the service stops: what has no reply then is found at the next start."""
         if job.message is None and not draft.pieces:
             return  # a bot with nothing to say by itself
+        is_refused = False
         for delay in chain(STORE_DELAYS, repeat(STORE_DELAYS[-1])):
             try:
                 return await self._store_once(job, draft)
             except Unavailable:
                 log.exception("reply.not_stored", extra={**_where(job), "retry_in_seconds": delay})
+            except Exception as error:  # what the bot left there cannot be kept; without a reply it would wait for ever
+                if is_refused:
+                    raise
+                is_refused = True
+                draft.memory, draft.suggestions = None, ()
+                note_failure(job, draft, error)
             await anyio.sleep(delay)
 
     async def _store_once(self, job: Job, draft: Draft) -> None:

@@ -36,7 +36,7 @@ class Draft:
             TooLong: the text is over the bound; what fits is kept.
         """
         if isinstance(piece, Suggestions):
-            self.suggestions = tuple(text[:MAX_SUGGESTION_CHARS] for text in piece.texts[:MAX_SUGGESTIONS])
+            self.suggestions = suggested(piece)
             return ""
         if not isinstance(piece, str):
             raise TypeError(f"a bot yields str or Suggestions, not {type(piece).__name__}")
@@ -67,6 +67,14 @@ class Draft:
 def failure(message: str, reason: str) -> dict[str, Any]:
     """The error object of a reply that failed."""
     return {"code": Code.SERVER_ERROR.value, "message": message, "details": {"reason": reason}}
+
+
+def suggested(piece: Suggestions) -> tuple[str, ...]:
+    texts = piece.texts[:MAX_SUGGESTIONS]
+    for text in texts:
+        if not isinstance(text, str):
+            raise TypeError(f"a bot suggests str, not {type(text).__name__}")
+    return tuple(storable(text[:MAX_SUGGESTION_CHARS]) for text in texts)
 
 
 def storable(text: str) -> str:
