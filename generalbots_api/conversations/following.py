@@ -6,6 +6,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import anyio
+
 from generalbots_api.conversations.control import Control
 from generalbots_api.conversations.events import Delta, Event, Snapshot, Started, Stored, Typing
 from generalbots_api.conversations.feed import Feed, LiveReply
@@ -75,6 +77,7 @@ class Follower:
     _is_live: bool = False
     _is_in_doubt: bool = False  # something may be in the log that was not heard of
     _leave: Callable[[], None] | None = None
+    _reading: anyio.CancelScope | None = None  # of what is passed on from the log
 
     async def join(self, place: Place) -> Joined:
         """Begin to listen, and say from where on; `go` passes on what there is to replay."""
@@ -111,9 +114,12 @@ class Follower:
         self._own.discard(message_id)
 
     def leave(self) -> None:
+        """Pass on nothing more, and keep nothing: a page of the log that waits for a slow reader goes at once."""
         if self._leave is not None:
             self._leave()
             self._leave = None
+        if self._reading is not None:
+            self._reading.cancel()
 
     def look_again(self) -> None:
         """The bus may have missed something: read the log, now or when that is due anyway."""
@@ -156,6 +162,13 @@ class Follower:
         self._pass(message)
 
     async def _catch_up(self) -> None:
+        if self._leave is None:
+            return  # it left before this began
+        with anyio.CancelScope() as self._reading:
+            await self._read()
+        self._reading = None
+
+    async def _read(self) -> None:
         while self._is_in_doubt or self.seq < self._newest:
             self._is_in_doubt = False
             page = await self.log.after(self.session_id, self.seq, PAGE)
