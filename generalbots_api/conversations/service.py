@@ -21,7 +21,7 @@ from generalbots_api.conversations.model import GREETING, Added, Message, NewMes
 from generalbots_api.conversations.ports import ConversationLog
 from generalbots_api.conversations.rules import MAX_SEQ, check_message
 from generalbots_api.conversations.turns import Job, Turns
-from generalbots_api.errors import ApiError, Forbidden, NotFound, Unavailable
+from generalbots_api.errors import ApiError, Conflict, Forbidden, NotFound, Unavailable
 from generalbots_api.ids import BotId, BotSessionId, MessageId, new_id
 from generalbots_api.locks import KeyedLocks
 from generalbots_api.sessions.model import BotSession
@@ -99,13 +99,11 @@ class Conversations:
             Conflict: the id was used with other content, or too many messages wait (`reason` "busy").
         """
         check_message(sending.content, sending.id, sending.metadata, self.max_chars)
-        session = await self.sessions.active(caller, sending.session_id)
-        bot = await self.bots.permitted(caller, session.bot_id)
-        if sending.if_busy == "interrupt" and not await self._is_repeated(sending):
-            await self.stop(session.id)
-        most_waiting = 0 if sending.if_busy == "reject" else self.queue
-        asked = Asked(bot, caller, request_id)
-        async with self._order.hold(session.id):  # turns run in the order of `seq`
+        async with self._order.hold(sending.session_id):  # turns run in the order of `seq`, none after the end
+            session = await self.sessions.active(caller, sending.session_id)
+            asked = Asked(await self.bots.permitted(caller, session.bot_id), caller, request_id)
+            await self._make_way(sending)
+            most_waiting = 0 if sending.if_busy == "reject" else self.queue
             added = await self._add(self._new_message(caller, sending), most_waiting, asked)
             on_stored(added)
             if added.duplicate:
@@ -163,12 +161,13 @@ class Conversations:
 
     async def close(self, session: BotSession, reason: str) -> None:
         """Stop what is being answered in a session that has ended, and write its end into the log."""
-        jobs = self.turns.stop_all(session.id)
-        await self.control.stop_all_elsewhere(session.id)
-        with anyio.move_on_after(STOP_TIMEOUT):
-            for job in jobs:
-                await job.done.wait()
-        end = await self.log.add_end(session.id, reason, self.clock.now())
+        async with self._order.hold(session.id):
+            jobs = self.turns.stop_all(session.id)
+            await self.control.stop_all_elsewhere(session.id)
+            with anyio.move_on_after(STOP_TIMEOUT):
+                for job in jobs:
+                    await job.done.wait()
+            end = await self.log.add_end(session.id, reason, self.clock.now())
         await self.feed.tell(Stored(message=end.message), session.id)
 
     async def why_not(self, caller: Caller, session_id: BotSessionId) -> Literal["expired", "forbidden"] | None:
@@ -225,6 +224,16 @@ class Conversations:
             id=sending.id,
             metadata=sending.metadata,
         )
+
+    async def _make_way(self, sending: Sending) -> None:
+        """Raises:
+        Conflict: the bot is greeting, which is a reply without a message that waits, and the sender does not.
+        """
+        is_greeting = sending.if_busy == "reject" and self.turns.is_greeting(sending.session_id)
+        if (is_greeting or sending.if_busy == "interrupt") and not await self._is_repeated(sending):
+            if is_greeting:
+                raise Conflict("The bot is still greeting", reason="busy")
+            await self.stop(sending.session_id)
 
     async def _is_repeated(self, sending: Sending) -> bool:
         """Whether it is there already: its own reply must not be interrupted by its being sent again."""

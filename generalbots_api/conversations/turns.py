@@ -64,6 +64,10 @@ class Turns:
         line = self._lines.get(session_id)
         return len(line) if line is not None else 0
 
+    def is_greeting(self, session_id: BotSessionId) -> bool:
+        """Whether a reply without a message is running or waiting there."""
+        return any(job.message is None for job in self._lines.get(session_id, ()))
+
     def start(self, job: Job) -> None:
         """Do the job when its turn comes. When the service is stopping, the next start finds it undone."""
         line = self._lines.get(job.session_id)
