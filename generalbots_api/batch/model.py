@@ -48,7 +48,7 @@ def refusal_of(operation: Operation) -> str | None:
     path = parts.path.rstrip("/")
     if not operation.path.isascii() or parts.scheme or parts.netloc or not path.startswith("/api/"):
         return "The path must begin with /api/"
-    if ".." in path or "//" in path or "%" in path:
+    if ".." in path or "//" in path or "%" in path or "#" in operation.path:
         return "The path must be plain"
     if path == "/api/batch":
         return "A batch holds no batch"

@@ -89,6 +89,7 @@ async def test_a_session_can_be_ended_after_a_message_to_it(stage: Stage) -> Non
         ("POST", "/api//batch"),
         ("GET", "/api/conversations/x/events"),
         ("GET", "/api/conversations/x/history?after=0&wait=25"),
+        ("GET", "/api/conversations/x/history?after=0&x=#&wait=25"),
         ("GET", "/api/böts"),
     ],
 )
