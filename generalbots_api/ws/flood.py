@@ -29,13 +29,14 @@ class Flood:
         if self._tokens < 1:
             self._refused += 1
             return False
+        if self._tokens >= min(self.per_second, self.burst):
+            self._refused = 0  # it was quiet for a second
         self._tokens -= 1
-        self._refused = 0
         return True
 
     @property
     def goes_on(self) -> bool:
-        """Whether the client went on for another burst after it was told."""
+        """Whether the client went on for another burst after it was told, without a second's pause."""
         return self._refused > self.burst
 
     def note_malformed(self, now_unix: float) -> None:
