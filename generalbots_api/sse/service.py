@@ -10,7 +10,7 @@ import anyio
 from generalbots_api.caller import Caller
 from generalbots_api.conversations.events import Event, Stored, Typing
 from generalbots_api.conversations.following import Place
-from generalbots_api.conversations.model import Added
+from generalbots_api.conversations.model import Added, Sender
 from generalbots_api.conversations.service import Conversations
 from generalbots_api.ids import BotSessionId, MessageId, TokenHash
 from generalbots_api.sse.writing import BEAT, news, written
@@ -127,12 +127,14 @@ class EventStreams:
 
 @dataclass(slots=True)
 class Everything:
-    """A sink that passes on all that happens."""
+    """A sink that passes on all that happens, closed behind the end of the session."""
 
     outbox: Outbox
 
     def put(self, event: Event, /) -> None:
         self.outbox.put(event)
+        if isinstance(event.what, Stored) and event.what.message.sender is Sender.SYSTEM:
+            self.outbox.close(CloseCode.NORMAL, "")
 
     async def room(self) -> None:
         await self.outbox.room()
