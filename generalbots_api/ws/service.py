@@ -12,7 +12,7 @@ import anyio.lowlevel
 
 from generalbots_api.caller import Caller
 from generalbots_api.clock import Clock
-from generalbots_api.errors import ApiError, Unavailable
+from generalbots_api.errors import Unauthorized, Unavailable
 from generalbots_api.ids import BotSessionId, LoginId, TokenHash, UserId
 from generalbots_api.ws.model import PING, CloseCode, ExpiringFrame, encoded
 from generalbots_api.ws.outbox import Outbox
@@ -102,12 +102,16 @@ class Sockets:
             raise Unavailable("There are too many open sockets", retry_after=30)
 
     def add(self, socket: Socket) -> None:
-        """Count it in; past the bound the user's oldest one is closed."""
+        """Count it in; past the bound the user's oldest one is closed, and itself if it came as the last place went."""
         mine = self._by_user.setdefault(socket.caller.user_id, [])
         mine.append(socket)
         self._count += 1
         for oldest in mine[: max(0, len(mine) - self.per_user)]:
             oldest.close(CloseCode.TOO_MANY_SOCKETS, "Too many sockets of this user")
+        if self.is_draining:
+            socket.close(CloseCode.RESTART, "The service is restarting")
+        elif self._count > self.most:
+            socket.close(CloseCode.FULL, "There are too many open sockets")
 
     def remove(self, socket: Socket) -> None:
         mine = self._by_user.get(socket.caller.user_id, [])
@@ -172,8 +176,14 @@ class Sockets:
     async def look_at(self, socket: Socket, find: FindCaller | None = None) -> None:
         """Close it if its login is over: also one that ended between its handshake and its being known here."""
         await self._look_again(socket, self.clock.unix(), find or self.find_caller)
-        if socket.look_at_rights is not None and socket.outbox.close_code is None:
+        if socket.look_at_rights is None or socket.outbox.close_code is not None:
+            return
+        try:
             await socket.look_at_rights()
+        except Unavailable:
+            raise
+        except Exception:  # the catalogue is foreign code, too
+            log.exception("sockets.rights_unknown")
 
     def doubt(self, user_id: UserId) -> None:
         """The user's rights have changed: his sockets are looked at by the next sweep."""
@@ -198,7 +208,9 @@ class Sockets:
             left = expires_at.timestamp() - now
             if left <= 0:
                 await self._look_again(socket, now, self.find_known)
-            elif left <= EXPIRING_SECONDS and socket.is_stream:
+            elif left > EXPIRING_SECONDS:
+                socket.is_told = False  # it was renewed
+            elif socket.is_stream:
                 await self._tell_expiring(socket, now)
 
     def _beat(self, socket: Socket, now: float) -> None:
@@ -226,7 +238,9 @@ class Sockets:
         """Another request may have prolonged the login since."""
         try:
             caller = await socket.current_caller(find, now)
-        except ApiError:
+        except Unauthorized:  # as a host may say it, too
+            caller = None
+        except Unavailable:
             raise
         except Exception:  # the host's own login is foreign code: the next message asks again
             log.exception("sockets.host_failed")
