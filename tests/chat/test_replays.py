@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from generalbots_api import EchoBot
 from generalbots_api.ids import BotSessionId
 from generalbots_api.storage import Storage
 from tests.support.puppet import Talk, new_session, talk

@@ -29,9 +29,7 @@ async def answered(stage: Stage, *suggested: Any) -> Frame:
     return reply
 
 
-@pytest.mark.parametrize(
-    ("text", "kept"), [("half \ud800", "half ?"), ("a\x00b", "a\ufffdb"), ("x" * 300, "x" * 200)]
-)
+@pytest.mark.parametrize(("text", "kept"), [("half \ud800", "half ?"), ("a\x00b", "a\ufffdb"), ("x" * 300, "x" * 200)])
 async def test_suggestions_are_made_storable_as_text_is(stage: Stage, text: str, kept: str) -> None:
     reply = await answered(stage, text)
     assert (reply["status"], reply["content"], reply["suggestions"]) == ("completed", "Hi", [kept])
