@@ -27,7 +27,6 @@ DRAIN_PAUSE = 0.05  # seconds
 HEARTBEAT_SECONDS = 25.0
 PONG_SECONDS = 10.0
 EXPIRING_SECONDS = 60.0
-
 HOST_MAX_AGE = 1.0  # seconds that the host's own login is not asked again
 
 FindCaller = Callable[[TokenHash, float], Awaitable[Caller | None]]

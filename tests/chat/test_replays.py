@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
+import anyio
 import pytest
 
+from generalbots_api.conversations.events import Event
+from generalbots_api.conversations.following import Place
 from generalbots_api.ids import BotSessionId
 from generalbots_api.storage import Storage
+from tests.chat.conftest import Stage
 from tests.support.puppet import Talk, new_session, talk
 from tests.support.service import running_service
 
@@ -55,10 +59,31 @@ async def test_unsubscribing_ends_a_replay(reader: Talk) -> None:
     assert later[-1]["seq"] == 2 * TURNS + 2
 
 
-async def test_replays_that_were_replaced_keep_nothing_for_a_reader_who_is_slow(reader: Talk) -> None:
-    before = len(asyncio.all_tasks())
-    for number in range(30):
-        await reader.say({"type": "subscribe", "session_id": reader.session, "after_seq": 0, "id": str(number)})
-    await reader.say({"type": "ping"})
-    await reader.hear_until("pong")
-    assert len(asyncio.all_tasks()) <= before + 1
+@dataclass
+class Stuck:
+    """A sink whose reader never has room."""
+
+    waiting: int = 0
+
+    def put(self, event: Event, /) -> None:
+        raise AssertionError("there is no room")
+
+    async def room(self) -> None:
+        self.waiting += 1
+        try:
+            await anyio.sleep_forever()
+        finally:
+            self.waiting -= 1
+
+
+async def test_who_leaves_keeps_no_page_for_a_reader_who_is_slow(stage: Stage) -> None:
+    conversations, sink = stage.service.gb._services.conversations, Stuck()
+    await stage.client.post(f"/api/conversations/{stage.session}/messages", json={"content": "Hello"})
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            follower = conversations.follower(BotSessionId(stage.session), sink, tasks.start_soon, None)
+            follower.go((await follower.join(Place(seq=0))).head.seq)
+            await anyio.wait_all_tasks_blocked()
+            assert sink.waiting == 1
+            follower.leave()
+    assert sink.waiting == 0
