@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx2
 import pytest
 
 from generalbots_api.testing.faulty_op import Endpoint, Trouble
@@ -66,3 +67,20 @@ async def test_a_bug_in_a_directory_does_not_end_the_service(monkeypatch: pytest
         service.clock.advance(60)
         assert not await revocations.try_next()
         assert len(calls) == 2
+
+
+@pytest.mark.parametrize("number", [401, 403])
+async def test_a_userinfo_that_is_barred_costs_the_call_and_keeps_the_session(number: int) -> None:
+    """A page is no word of the Directory: a firewall in front of it must not log everybody out."""
+    async with staged() as stage:
+        await stage.log_in_well()
+        inner = stage.directory._transport._inner
+        stage.directory._transport._inner = barred = Wire(inner)
+        barred.answers["/userinfo"] = lambda request: httpx2.Response(
+            number, html="<h1>Forbidden</h1>", request=request
+        )
+        check_error(await stage.browser.get("/api/users/me"), 503, "SERVER_ERROR")
+        stage.clock.advance(301)
+        assert (await stage.browser.get("/api/session")).status_code == 200
+        barred.answers.clear()
+        assert (await stage.browser.get("/api/users/me")).status_code == 200

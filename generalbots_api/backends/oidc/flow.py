@@ -14,7 +14,7 @@ from joserfc.jwk import Key
 
 from generalbots_api.auth.model import AuthorizationAnswer, Grant, LogoutNotice, PendingLogin, Secret
 from generalbots_api.backends.oidc.clients import OAuthClients
-from generalbots_api.backends.oidc.http import NONSENSE, Outgoing, json_object
+from generalbots_api.backends.oidc.http import NONSENSE, Outgoing, is_page, json_object
 from generalbots_api.backends.oidc.id_token import (
     Expected,
     check_id_token,
@@ -142,7 +142,7 @@ class Flow:
         if metadata.userinfo_endpoint is None:
             raise Unavailable("The Directory Service has no userinfo")
         response = await self.outgoing.get(metadata.userinfo_endpoint, access_token=access_token)
-        if response.status_code in (401, 403):
+        if response.status_code in (401, 403) and not is_page(response):
             raise Unauthorized("The Directory Service no longer accepts this login", token_sent=True)
         if response.status_code != 200:
             raise Unavailable("The Directory Service does not answer as it should")

@@ -125,6 +125,11 @@ def _is_plausible(response: httpx2.Response) -> bool:
     return not is_good or "json" in response.headers.get("content-type", "")
 
 
+def is_page(response: httpx2.Response) -> bool:
+    """For people: of a proxy or firewall in front, which does not know whether a login is over."""
+    return "html" in response.headers.get("content-type", "")
+
+
 async def _read(response: httpx2.Response) -> bytes:
     chunks, size = [], 0
     try:

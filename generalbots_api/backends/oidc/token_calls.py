@@ -15,7 +15,7 @@ from authlib.integrations.httpx_client import AsyncOAuth2Client
 
 from generalbots_api.auth.model import Grant, PendingLogin, Secret
 from generalbots_api.backends.oidc.clients import OAuthClients
-from generalbots_api.backends.oidc.http import NONSENSE, json_object
+from generalbots_api.backends.oidc.http import NONSENSE, is_page, json_object
 from generalbots_api.backends.oidc.metadata import Metadata
 from generalbots_api.errors import BadGateway, NotSupported, Unauthorized, Unavailable
 
@@ -150,7 +150,7 @@ def _error_of(code: object) -> Unauthorized | Unavailable:
 
 def _is_confirmed(response: httpx2.Response) -> bool:
     """Any body may come with 200 (RFC 7009, section 2.2), but a page is of somebody who stands in for the provider."""
-    return response.status_code == 200 and "html" not in response.headers.get("content-type", "")
+    return response.status_code == 200 and not is_page(response)
 
 
 def _is_only_of_refresh_tokens(response: httpx2.Response, hint: str) -> bool:
