@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+import anyio
+
 from generalbots_api.bots.service import Bots
 from generalbots_api.caller import Caller
 from generalbots_api.clock import Clock
@@ -90,8 +92,10 @@ class BotSessions:
             Forbidden: it is somebody else's.
         """
         await self.active(caller, id)
-        ended = await self.store.end(id, self.clock.now())
+        with anyio.CancelScope(shield=True):  # nobody would say later that it has ended
+            ended = await self.store.end(id, self.clock.now())
+            if ended is not None:
+                await self.on_end(ended, "deleted")
         if ended is None:
             raise NotFound("This session has ended")
-        await self.on_end(ended, "deleted")
         return ended
