@@ -55,8 +55,7 @@ class Control:
             session_id = msgspec.json.decode(payload, type=AskNews).session_id
             live = self.feed.live(session_id)
             if live is not None and live.is_ours:
-                snapshot = live.snapshot()
-                self.background(lambda: self.feed.repeat(snapshot))
+                self.background(lambda: self.feed.repeat(session_id))
 
         leaves = [self.bus.subscribe(STOP, stop), self.bus.subscribe(ASK, tell)]
 

@@ -130,9 +130,11 @@ class Feed:
             audience.gaps[listener] = on_gap
         return lambda: self._stop(session_id, listener)
 
-    async def repeat(self, snapshot: Snapshot) -> None:
-        """Tell the other nodes how far a reply of ours is."""
-        await self._publish(snapshot.session_id, snapshot)
+    async def repeat(self, session_id: BotSessionId) -> None:
+        """Tell the other nodes how far a reply of ours is by now: the pieces that follow go behind it."""
+        live = self._live.get(session_id)
+        if live is not None and live.is_ours:
+            await self._publish(session_id, live.snapshot())
 
     async def publish(self, topic: str, payload: bytes) -> None:
         """Publish on the bus, or do without: what must not be missed is in the log."""
