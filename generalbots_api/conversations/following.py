@@ -17,6 +17,7 @@ from generalbots_api.ids import BotSessionId, MessageId
 
 MOST_REPLAYED = 500  # messages
 PAGE = 50
+MOST_ENDED = 16  # more than can wait in a session
 
 Spawn = Callable[[Callable[[], Coroutine[Any, Any, None]]], object]
 """Runs a job beside, for as long as the door is open."""
@@ -71,7 +72,7 @@ class Follower:
     seq: int = 0  # of the last message that was passed on
     _newest: int = 0  # of the newest message that was heard of
     _own: set[MessageId] = field(default_factory=set)  # messages that the client is told of otherwise
-    _ended: MessageId | None = None  # the newest reply that was passed on whole
+    _ended: dict[MessageId, None] = field(default_factory=dict)  # the newest replies that were passed on whole
     _reply_id: MessageId | None = None
     _index: int = -1
     _is_live: bool = False
@@ -136,8 +137,8 @@ class Follower:
             return  # what is left of a reply then comes as a snapshot
         elif isinstance(what, Typing):
             self.sink.put(event)
-        elif what.reply_id == self._ended:
-            return  # the news are late
+        elif what.reply_id in self._ended:
+            return  # the news are late, or of a node that was taken for dead
         elif isinstance(what, Delta):
             if what.reply_id == self._reply_id and what.index - what.merged == self._index:
                 self._index = what.index
@@ -190,7 +191,9 @@ class Follower:
         if message.sender is Sender.USER:
             self._own.discard(message.message_id)
         elif message.sender is Sender.BOT:
-            self._ended = message.message_id
+            self._ended[message.message_id] = None
+            if len(self._ended) > MOST_ENDED:
+                del self._ended[next(iter(self._ended))]
             self.feed.end(self.session_id, message.message_id)
         else:
             self.leave()
