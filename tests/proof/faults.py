@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -66,17 +66,30 @@ class _Store:
 
 
 class LossyBus(MemoryBus):
-    """Shared by nodes; loses as many of the next news as `losing` says."""
+    """Shared by nodes; loses as many of the next news as `losing` says, and tells of it once it works again."""
 
-    losing = 0
-    lost = 0
+    def __init__(self) -> None:
+        super().__init__()
+        self.losing = 0
+        self._missed: set[str] = set()
+        self._listeners_to_gaps: list[Callable[[str], None]] = []
+
+    def on_gap(self, listener: Callable[[str], None], /) -> None:
+        self._listeners_to_gaps.append(listener)
 
     async def publish(self, topic: str, payload: bytes, /) -> None:
         if self.losing > 0:
             self.losing -= 1
-            self.lost += 1
+            self._missed.add(topic)
             return
+        self.work_again()
         await super().publish(topic, payload)
+
+    def work_again(self) -> None:
+        missed, self._missed, self.losing = self._missed, set(), 0
+        for topic in sorted(missed):
+            for listener in self._listeners_to_gaps:
+                listener(topic)
 
 
 @dataclass

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import anyio
 import anyio.lowlevel
+import msgspec
 
+from generalbots_api.client import Message
+from tests.proof.reader import Reader
+from tests.proof.shown import without_times
 from tests.proof.talker import answer_to, pieces_of
 from tests.proof.watcher import Watcher
-from tests.proof.wire import Frame
+from tests.proof.wire import Frame, request
 from tests.proof.world import World
 
 
-async def finish(world: World) -> None:
-    world.bus.losing = 0
+async def finish(world: World, reader: Reader) -> None:
+    world.bus.work_again()
     world.gate.open()
     note_acks(world)
     await send_what_is_open(world)
@@ -24,9 +28,34 @@ async def finish(world: World) -> None:
     check_sends(world, stored)
     for watcher in world.watchers:
         check_watcher(watcher, stored)
+    await reader.reached(len(stored))
+    check_reader(reader, stored)
+    await end(world, reader, len(stored))
     assert await world.history(world.others, "bob") == []
     status, _ = await world.ask("GET", f"/api/conversations/{world.session}/history", user="bob")
     assert status == 403
+
+
+async def end(world: World, reader: Reader, seq: int) -> None:
+    """The session is deleted, and its user does not wait for the answer: everybody is told."""
+    node = world.alive[0]
+    wire = node.begun(request(node.gb, "DELETE", f"/api/session/{world.session}", "alice"))
+    with anyio.CancelScope() as scope:
+        world.tasks.start_soon(cancel_soon, world, scope)
+        await wire.run()
+    if scope.cancelled_caught and wire.status is None:  # before anything was done
+        await world.ask("DELETE", f"/api/session/{world.session}")
+    for watcher in world.watchers:
+        while watcher.ended is None:
+            await watcher.changed.wait()
+        assert (watcher.ended["status"], watcher.ended["seq"]) == ("ended", seq + 1)
+    await reader.over.wait()
+
+
+async def cancel_soon(world: World, scope: anyio.CancelScope) -> None:
+    for _ in range(world.random.randrange(40)):
+        await anyio.lowlevel.checkpoint()
+    scope.cancel()
 
 
 def note_acks(world: World) -> None:
@@ -60,6 +89,8 @@ async def come_back(world: World, seq: int) -> None:
     for place, watcher in enumerate(world.watchers):
         watcher.is_paused = False
         watcher.tell()
+        if watcher.wire is not None and watcher.wire.is_gone:
+            watcher.wire = None
         while watcher.wire is None or watcher.seq is None or watcher.seq < seq:
             if watcher.wire is None:
                 node = world.alive[place % len(world.alive)]
@@ -94,6 +125,11 @@ def check_sends(world: World, stored: list[Frame]) -> None:
         for name in ("message_id", "seq", "reply_id"):
             assert asked[id][name] == ack[name]
         assert asked[id]["content"] == world.sent[id]
+
+
+def check_reader(reader: Reader, stored: list[Frame]) -> None:
+    log = [msgspec.convert(message, Message) for message in stored]
+    assert without_times(reader.shown.messages) == without_times(log)
 
 
 def check_watcher(watcher: Watcher, stored: list[Frame]) -> None:

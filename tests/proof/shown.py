@@ -26,6 +26,7 @@ class Shown:
     messages: list[Message] = field(default_factory=list)
     texts: dict[str, str] = field(default_factory=dict)
     after: int = 0
+    epoch: str | None = None
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def follow(self, chat: Conversation, count: int) -> None:

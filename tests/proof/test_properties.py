@@ -15,11 +15,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.proof.finale import finish
+from tests.proof.reader import Reader
 from tests.proof.talker import order
 from tests.proof.world import World, world
 from tests.support.promises import STORAGES, new_storage
 
-DOORS = st.sampled_from(["ws", "ws", "ws", "rest", "batch", "sse"])
+DOORS = st.sampled_from(["ws", "ws", "ws", "library", "library", "rest", "batch", "sse"])
 WHO = st.integers(0, 2)
 BUSY = st.sampled_from(["queue", "queue", "interrupt", "reject"])
 STEPS = st.one_of(
@@ -29,6 +30,8 @@ STEPS = st.one_of(
     st.tuples(st.just("connect"), WHO, st.sampled_from(["here", "here", "start", "back", "live"])),
     st.tuples(st.just("again"), WHO, st.sampled_from(["here", "start", "back"])),
     st.tuples(st.just("pause"), WHO),
+    st.tuples(st.just("cut_reader"), st.booleans()),
+    st.tuples(st.just("reload")),
     st.tuples(st.just("cancel"), st.sampled_from(["ws", "rest"]), WHO, st.booleans()),
     st.tuples(st.just("let"), st.integers(1, 15)),
     st.tuples(st.just("let"), st.integers(1, 15)),
@@ -44,8 +47,9 @@ Step = tuple[Any, ...]
 class Play:
     """Does one step after another."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, max_events: int) -> None:
         self.world = world
+        self.reader = Reader(world, max_events=max_events)
 
     async def begin(self, messages: int) -> None:
         """Everybody follows; there are some messages already."""
@@ -58,6 +62,7 @@ class Play:
         self.world.gate.credits = 0
         for who in range(3):
             await self.connect(who, "start")
+        self.reader.begin()
 
     async def step(self, step: Step) -> None:
         act: Callable[..., Any] = getattr(self, step[0])
@@ -76,6 +81,9 @@ class Play:
 
     async def _say(self, door: str, who: int, id: str, if_busy: str) -> None:
         world, node = self.world, self._node(who)
+        if door == "library":
+            world.tasks.start_soon(self.reader.send, id, if_busy)
+            return
         if door != "ws":
             if node is not None:
                 world.tasks.start_soon(world.send, door, id, if_busy, node)
@@ -90,6 +98,12 @@ class Play:
         if watcher.wire is not None:
             watcher.wire.cut(loses=loses)
             watcher.wire = None
+
+    async def cut_reader(self, loses: bool) -> None:
+        self.reader.cut(loses=loses)
+
+    async def reload(self) -> None:
+        self.reader.begin()
 
     async def connect(self, who: int, place: str) -> None:
         watcher, node = self.world.watchers[who], self._node(who)
@@ -167,11 +181,11 @@ def hushed() -> Iterator[None]:
 async def play(kind: str, nodes: int, before: int, seed: int, script: list[Step]) -> None:
     with tempfile.TemporaryDirectory() as folder, anyio.fail_after(30):
         async with world(new_storage(kind, Path(folder)), seed, nodes=nodes) as one:
-            acting = Play(one)
+            acting = Play(one, max_events=4 if seed % 3 == 0 else 256)
             await acting.begin(before)
             for step in script:
                 await acting.step(step)
-            await finish(one)
+            await finish(one, acting.reader)
 
 
 CALM = settings(

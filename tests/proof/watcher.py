@@ -31,6 +31,7 @@ class Watcher:
     running: str | None = None
     is_subscribed: bool = False
     is_paused: bool = False
+    ended: Frame | None = None
     changed: anyio.Event = field(default_factory=anyio.Event)
     last_seq: int = 0  # of the newest message frame on this subscription
 
@@ -86,6 +87,8 @@ class Watcher:
             self._message(frame)
         elif kind in ("message.start", "message.delta", "message.snapshot"):
             self._piece(kind, frame)
+        elif kind == "session.updated":
+            self.ended = frame
         elif kind == "error":
             self.errors.append(frame)
         self.tell()

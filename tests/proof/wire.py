@@ -58,6 +58,11 @@ class Wire:
             self.is_over = True
             self._tell()
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether nothing more comes, besides what waits to be read."""
+        return self.is_cut or self.is_over or self.code is not None
+
     async def opened(self) -> None:
         """Return when the server has accepted or refused, or has gone.
 

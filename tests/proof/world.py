@@ -101,6 +101,8 @@ class World:
 
     async def find_the_dead(self) -> None:
         self.clock.advance(LEASE_OVER)
+        for node in self.alive:  # first, so that nobody alive is taken for dead, as the time has jumped
+            await node.gb._services.chat.nodes._show()
         for node in self.alive:
             await node.gb._services.chat.nodes.beat()
 
