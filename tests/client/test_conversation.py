@@ -269,7 +269,7 @@ async def test_a_frame_that_is_none_is_a_bad_answer() -> None:
 
 async def test_a_frame_without_measure_is_a_bad_answer() -> None:
     async with socket_server() as server, server.chat() as chat:
-        server.model.sockets[0].send("typing", content="x" * 2**22)
+        server.model.sockets[0].send("typing", content="x" * 2**23)
         await server.flush()
         with pytest.raises(BadAnswer, match="over"):
             await messages(chat, 1)
