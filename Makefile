@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: run test check format bench clean
+.PHONY: run test check format bench faults clean
 
 run: $(VENV)/.run
 	$(BIN)/python -m runner $(ARGS)
@@ -25,6 +25,9 @@ format: $(VENV)/.check
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m tests.bench $(ARGS)
+
+faults: $(VENV)/.test
+	$(BIN)/python -m pytest tests/faults tests/nodes -m 'long or not long' -k 'not short' $(ARGS)
 
 clean:
 	rm -rf $(VENV)
