@@ -32,6 +32,12 @@ class LimiterContract(Contract):
         assert (await limiter.take("k", TWO, NOW + 59.5)).allowed is False
         assert await limiter.take("k", TWO, NOW + 60) == Decision(True, 2, 1, NOW + 120)
 
+    async def test_a_clock_that_goes_back_shuts_nobody_out_for_longer_than_a_window(self, limiter: Limiter) -> None:
+        for _ in range(3):
+            await limiter.take("k", TWO, NOW)
+        assert (await limiter.take("k", TWO, NOW - 30)).allowed is False  # the clocks of nodes differ a little
+        assert await limiter.take("k", TWO, NOW - 3_600) == Decision(True, 2, 1, NOW - 3_540)
+
     async def test_refused_requests_neither_prolong_the_window_nor_carry_over(self, limiter: Limiter) -> None:
         for second in range(59):
             await limiter.take("k", TWO, NOW + second)

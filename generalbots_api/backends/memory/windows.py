@@ -10,6 +10,7 @@ from threading import Lock
 import msgspec
 from limits.storage import Storage
 
+CLOCK_SKEW = 60  # seconds
 PURGE_AT_ONCE = 2
 SLACK = 64
 
@@ -53,12 +54,15 @@ class HeapStorage(Storage):
         return ()
 
     def hit(self, key: str, seconds: float, amount: int, now: float) -> tuple[int, float]:
-        """Add `amount` in one step; the count, and when the window ends, in Unix seconds."""
+        """Add `amount` in one step; the count, and when the window ends, in Unix seconds.
+
+        A window that ends later than a new one would was opened before the clock went back: it is over.
+        """
         with self._lock:
             if self._heap and self._heap[0][0] <= now:
                 self._purge(now)
             window = self._windows.get(key)
-            if window is None or window.expires <= now:
+            if window is None or not now < window.expires <= now + seconds + CLOCK_SKEW:
                 window = self._open(key, now + seconds)
             window.count += amount
             return window.count, window.expires

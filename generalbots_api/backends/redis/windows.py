@@ -18,7 +18,8 @@ UNLIMITED = 2**53
 SCHEME = "async+generalbots+"
 HIT = """
 local window = redis.call('HMGET', KEYS[1], 'count', 'ends')
-if not window[1] or tonumber(window[2]) <= tonumber(ARGV[1]) then
+local ends = tonumber(window[2] or 0)
+if not window[1] or ends <= tonumber(ARGV[1]) or ends > tonumber(ARGV[2]) + 60 then
   redis.call('HSET', KEYS[1], 'count', ARGV[4], 'ends', ARGV[2])
   redis.call('PEXPIRE', KEYS[1], ARGV[5])
   return {tonumber(ARGV[4]), ARGV[2]}
@@ -30,7 +31,10 @@ end
 redis.call('HSET', KEYS[1], 'count', count)
 return {count, window[2]}
 """
-"""One step: the time is the caller's; the end of a window is kept as text, so that nothing is rounded."""
+"""One step: the time is the caller's; the end of a window is kept as text, so that nothing is rounded.
+
+A window that ends more than a minute later than a new one would was opened before the clock went back: it is over.
+"""
 
 
 class WindowStorage(RedisStorage):
