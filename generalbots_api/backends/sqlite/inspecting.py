@@ -39,7 +39,7 @@ def inspect(path: Path, busy_timeout: float) -> None:
         with closing(connect(path, busy_timeout, is_read_only=True)) as connection:
             check_whole(connection, path)
             check_known(connection, path)
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # of which one tells damaged names
         if getattr(error, "sqlite_errorname", "") == "SQLITE_READONLY_ROLLBACK":
             return  # a crash in the very first transaction: who opens it to write undoes that
         raise StorageError(f"{path} is damaged, or locked by another program: {error}. {RESTORE}") from error
