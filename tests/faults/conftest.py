@@ -7,15 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from tests.faults.stage import OPTIONS
-from tests.faults.table import TABLE, Table
+from tests.faults.table import TABLE, Table, table_of
 from tests.support.process import Runner, running_runner
 
 
 @pytest.fixture
 def table(request: pytest.FixtureRequest) -> Table:
-    table = request.config.stash.setdefault(TABLE, Table())
-    table.is_full = request.node.get_closest_marker("long") is not None
-    return table
+    return table_of(request)
 
 
 @pytest.fixture(scope="package")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.bench.ws_load import masked
-from tests.runner.served import UPGRADE, Client
+from tests.runner.served import Client
 
 TEXT, CLOSE = 0x1, 0x8
 

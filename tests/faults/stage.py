@@ -105,9 +105,7 @@ async def people_at(base: str, count: int, bot: str = "echo") -> AsyncIterator[l
     """Alice on so many devices, each with a session of its own."""
     token = await token_at(base, "alice")
     headers = {"Authorization": f"Bearer {token}"}
-    async with httpx2.AsyncClient(
-        base_url=base, headers=headers, verify=no_authorities(), timeout=PATIENCE
-    ) as http:
+    async with httpx2.AsyncClient(base_url=base, headers=headers, verify=no_authorities(), timeout=PATIENCE) as http:
         people = [Person(http, bot) for _ in range(count)]
         for one in people:
             await one.begin()

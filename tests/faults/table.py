@@ -43,6 +43,13 @@ class Table:
 TABLE = pytest.StashKey[Table]()
 
 
+def table_of(request: pytest.FixtureRequest) -> Table:
+    """One for the whole run."""
+    table = request.config.stash.setdefault(TABLE, Table())
+    table.is_full = request.node.get_closest_marker("long") is not None
+    return table
+
+
 def forms(short: Any, full: Any) -> pytest.MarkDecorator:
     """The same test in both forms, as the argument `size`."""
     both = [pytest.param(short, id="short"), pytest.param(full, id="full", marks=pytest.mark.long)]

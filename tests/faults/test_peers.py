@@ -40,34 +40,6 @@ async def until(holds: Callable[[], bool]) -> None:
             await asyncio.sleep(0.02)
 
 
-@forms(short=6, full=16)
-async def test_a_peer_that_reads_nothing_is_closed_and_the_others_get_everything(
-    runner: Runner, size: int, table: Table
-) -> None:
-    """`size` replies of 4 MiB."""
-    pid, port = runner.process.pid, port_of(runner)
-    async with people_at(runner.base, 1, "flood") as [person], client_at(port, token_of(person)) as client:
-        slow = await Peer.connected(port, token_of(person), receive_buffer=4_096)
-        slow.say({"type": "subscribe", "session_id": person.session})
-        before, most, lengths = resident(pid), 0, list[int]()
-        async with client.conversation(person.session, after_seq=0) as chat, asyncio.timeout(PATIENCE):
-            for turn in range(size):
-                await person.say(f"{PIECES:03}.{turn}")
-                while len(lengths) <= turn:
-                    event = await anext(chat)
-                    most = max(most, resident(pid))
-                    if isinstance(event, NewMessage) and event.message.sender == "bot":
-                        lengths.append(len(event.message.content))
-        async with asyncio.timeout(PATIENCE):
-            code = await slow.close_code()
-        slow.vanish()
-    assert lengths == [PIECES * 16 * KILO] * size
-    growth = (most - before) / MIB
-    figure = f"{4 * size} MiB whole to the other; closed {code}; +{growth:.0f} MiB"
-    bound = "the other whole; 4450; ≤ 96 MiB, a reply of 4 MiB included"
-    table.note("a peer that reads nothing", figure, bound, holds=code == 4450 and growth <= 96)
-
-
 @forms(short=500, full=5_000)
 async def test_idle_sockets_are_kept_and_the_dead_among_them_found(runner: Runner, size: int, table: Table) -> None:
     pid, port = runner.process.pid, port_of(runner)
@@ -86,7 +58,9 @@ async def test_idle_sockets_are_kept_and_the_dead_among_them_found(runner: Runne
             peer.vanish()
         await asyncio.gather(*answering, return_exceptions=True)
     await until(lambda: descriptors(pid) <= before)
-    table.note(f"{size:,} idle sockets", f"{per_socket:.1f} KiB each, all kept", "≤ 64 KiB each", holds=per_socket <= 64)
+    table.note(
+        f"{size:,} idle sockets", f"{per_socket:.1f} KiB each, all kept", "≤ 64 KiB each", holds=per_socket <= 64
+    )
     table.note_time(f"the slowest /health beside {size:,} idle sockets", slowest, 0.5)
 
 
@@ -125,6 +99,32 @@ async def slowest_health(http: httpx2.AsyncClient, count: int) -> float:
         assert (await http.get("/health")).status_code == 200
         slowest = max(slowest, time.monotonic() - began)
     return slowest
+
+
+@forms(short=4, full=16)
+async def test_a_peer_that_reads_nothing_is_closed_and_the_others_get_everything(
+    runner: Runner, size: int, table: Table
+) -> None:
+    """`size` replies of 4 MiB."""
+    pid, port = runner.process.pid, port_of(runner)
+    async with people_at(runner.base, 1, "flood") as [person], client_at(port, token_of(person)) as client:
+        slow = await Peer.connected(port, token_of(person), receive_buffer=4_096)
+        before, most, lengths = resident(pid), 0, list[int]()
+        async with slow.raw, client.conversation(person.session, after_seq=0) as chat, asyncio.timeout(PATIENCE):
+            slow.say({"type": "subscribe", "session_id": person.session})
+            for turn in range(size):
+                await person.say(f"{PIECES:03}.{turn}")
+                while len(lengths) <= turn:
+                    event = await anext(chat)
+                    most = max(most, resident(pid))
+                    if isinstance(event, NewMessage) and event.message.sender == "bot":
+                        lengths.append(len(event.message.content))
+            code = await slow.close_code()
+    assert lengths == [PIECES * 16 * KILO] * size
+    growth = (most - before) / MIB
+    figure = f"{4 * size} MiB whole to the other; closed {code}; +{growth:.0f} MiB"
+    bound = "the other whole; 4450; ≤ 96 MiB, a reply of 4 MiB included"
+    table.note("a peer that reads nothing", figure, bound, holds=code == 4450 and growth <= 96)
 
 
 @forms(short=120, full=4_000)
@@ -182,8 +182,10 @@ async def break_off_a_stream(port: int, person: Person, random: Random) -> None:
 
 
 async def break_off_a_request(port: int, person: Person, random: Random) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    head = f"POST /api/session/create HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token_of(person)}\r\n"
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    head = (
+        f"POST /api/session/create HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token_of(person)}\r\n"
+    )
     writer.write((head + 'Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"bot_id":').encode())
     await writer.drain()
     writer.transport.abort()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.faults.table import Table, table_of
 from tests.nodes.stage import BUSES, Shared
 from tests.support import postgres, redis
 
@@ -23,3 +24,9 @@ def shared(request: pytest.FixtureRequest, nodes_schema: str) -> Iterator[Shared
     redis.needs_server()
     with redis.new_prefix() as prefix:
         yield Shared(nodes_schema, prefix, request.param)
+
+
+@pytest.fixture
+def table(request: pytest.FixtureRequest) -> Table:
+    """The one of the faults."""
+    return table_of(request)
