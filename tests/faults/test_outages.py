@@ -17,7 +17,7 @@ from redis import Redis
 from tests.backends.postgres.proxy import Proxy as PostgresProxy
 from tests.backends.postgres.proxy import proxy_to
 from tests.backends.redis.proxy import Illness, open_proxy
-from tests.faults.stage import OPTIONS, PATIENCE, new_database, people_at
+from tests.faults.stage import OPTIONS, PATIENCE, Person, new_database, people_at
 from tests.faults.table import Table, forms
 from tests.proof.served import no_authorities
 from tests.support import postgres, redis
@@ -106,10 +106,6 @@ async def test_redis_is_away(redis_database: str, tmp_path: Path, size: list[Ill
             person.check(await person.answered())
 
 
-async def kill_connections(way: PostgresProxy) -> None:
-    way.stop()
-
-
 @forms(short=1, full=5)
 async def test_postgresql_is_away(tmp_path: Path, size: int, table: Table) -> None:
     postgres.needs_server()
@@ -145,7 +141,7 @@ async def test_postgresql_is_away(tmp_path: Path, size: int, table: Table) -> No
             table.note("PostgreSQL restarted", figure, "0 lost", holds=True)
 
 
-async def restarts_cost_what_was_in_flight(way: PostgresProxy, people: list, turn: int) -> None:
+async def restarts_cost_what_was_in_flight(way: PostgresProxy, people: list[Person], turn: int) -> None:
     """All that is said meanwhile is said again until it is stored."""
     async with asyncio.TaskGroup() as tasks:
         for one in people:
