@@ -17,6 +17,8 @@ class NewMessage(msgspec.Struct, frozen=True):
 
 
 class ReplyStarted(msgspec.Struct, frozen=True):
+    """A reply begins; said again of the same one, after a cut, it is told anew from its beginning."""
+
     reply_id: str  # the `message_id` of the message that it becomes
     in_reply_to: str | None = None
     bot_id: str | None = None

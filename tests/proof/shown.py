@@ -60,7 +60,7 @@ class Shown:
                     assert message.content.startswith(self.texts.get(message.message_id, "")), "what was shown stands"
             case ReplyStarted(reply_id=reply_id):
                 assert not self.is_done(reply_id)
-                assert self.texts.setdefault(reply_id, "") == "", "it starts once"
+                self.texts[reply_id] = ""  # again, on a node that had not heard of it yet: it is told anew
             case ReplyDelta(reply_id=reply_id, content=content):
                 assert not self.is_done(reply_id)
                 self.texts[reply_id] += content
