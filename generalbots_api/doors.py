@@ -68,7 +68,7 @@ class Doors:
             settings.socket_queue_bytes,
             settings.write_timeout,
         )
-        events = EventRoutes(streams)
+        events = EventRoutes(streams, own.entry.identification.asking)
         routes = ConversationRoutes(own.conversations, own.chat.reading, Cursors(settings.keys), events.turn)
         return [*routes.endpoints(), *events.endpoints()]
 

@@ -18,12 +18,21 @@ from generalbots_api.ws.farewell import goodbye
 from generalbots_api.ws.model import CloseCode, SubscribeFrame, encoded
 from generalbots_api.ws.outbox import Outbox
 from generalbots_api.ws.rights import Rights
-from generalbots_api.ws.service import Socket, Sockets
+from generalbots_api.ws.service import AskHost, Socket, Sockets
 from generalbots_api.ws.stream import ack, subscribed
 
 BEAT_SECONDS = 15.0
 
 Write = Callable[[bytes], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Whoever a stream is for."""
+
+    caller: Caller
+    token_hash: TokenHash | None  # None: the host's own login
+    ask_host: AskHost | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +54,12 @@ class EventStreams:
         session = await self.conversations.sessions.active(caller, session_id)
         await self.conversations.bots.permitted(caller, session.bot_id)
 
-    async def follow(
-        self, caller: Caller, token_hash: TokenHash | None, session_id: BotSessionId, place: Place, write: Write
-    ) -> None:
+    async def follow(self, who: Listener, session_id: BotSessionId, place: Place, write: Write) -> None:
         """Write what happens in the conversation from `place` on, until the stream is closed."""
-        socket = self._socket(caller, token_hash)
+        socket = self._socket(who)
         await self._run(socket, session_id, place, Everything(socket.outbox), write, is_announced=True)
 
-    async def turn(
-        self, caller: Caller, token_hash: TokenHash | None, added: Added, id: str | None, write: Write
-    ) -> None:
+    async def turn(self, who: Listener, added: Added, id: str | None, write: Write) -> None:
         """Write one turn: that the message is stored, the reply in pieces, and the whole reply at the end.
 
         `id` is the client's own of its message. What was told of the reply
@@ -69,12 +74,13 @@ class EventStreams:
             head = await self.conversations.log.head(message.session_id)
             await write(written(Event(what=Stored(message=reply)), head.epoch).encode())
             return
-        socket = self._socket(caller, token_hash)
+        socket = self._socket(who)
         sink = OneReply(socket.outbox, message.reply_id)
         await self._run(socket, message.session_id, Place(seq=message.seq), sink, write, is_announced=False)
 
-    def _socket(self, caller: Caller, token_hash: TokenHash | None) -> Socket:
-        return Socket(caller, token_hash, Outbox(self.queue_frames, self.queue_bytes), is_stream=True)
+    def _socket(self, who: Listener) -> Socket:
+        outbox, now = Outbox(self.queue_frames, self.queue_bytes), self.sockets.clock.unix()
+        return Socket(who.caller, who.token_hash, outbox, is_stream=True, ask_host=who.ask_host, asked_unix=now)
 
     async def _run(
         self,
