@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -16,6 +16,8 @@ from generalbots_api.services import Services
 log = logging.getLogger("generalbots_api")
 
 PRUNE_SECONDS = 60
+AGAIN_SECONDS = 1.0  # until work that failed begins again
+Work = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +35,19 @@ class Upkeep:
         leaves = [readers.subscribe(services.bus), chat.control.subscribe(chat.turns)]
         await chat.nodes.begin()
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self.services.sockets.watch)
-            tasks.start_soon(self.services.sockets.watch_logins)
-            tasks.start_soon(self.services.lag.watch)
-            tasks.start_soon(chat.nodes.watch)
-            tasks.start_soon(self._prune)
-            if self.services.revocations is not None:
-                tasks.start_soon(self.services.revocations.work)
+            for work in self._works():
+                tasks.start_soon(kept_up, work)
             yield
             tasks.cancel_scope.cancel()
         for leave in leaves:
             leave()
         await chat.nodes.leave()
+
+    def _works(self) -> list[Work]:
+        services = self.services
+        sockets, nodes, revocations = services.sockets, services.chat.nodes, services.revocations
+        works: list[Work] = [sockets.watch, sockets.watch_logins, services.lag.watch, nodes.watch, self._prune]
+        return works if revocations is None else [*works, revocations.work]
 
     async def _prune(self) -> None:
         """Remove what has expired, every minute."""
@@ -62,3 +65,13 @@ class Upkeep:
         await self.services.storage.pending_logins.prune(now)
         await self.services.storage.seen_tokens.prune(now)
         await self.services.storage.leases.prune(now)
+
+
+async def kept_up(work: Work) -> None:
+    """A bug, maybe of the host's own storage, bus or bots, is logged, and ends neither this work nor the service."""
+    while True:
+        try:
+            return await work()
+        except Exception:
+            log.exception("upkeep.failed")
+        await anyio.sleep(AGAIN_SECONDS)

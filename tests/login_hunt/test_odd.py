@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import anyio
 import httpx2
 import pytest
 
 from generalbots_api.testing.faulty_op import Endpoint, Trouble
+from generalbots_api.ws.service import Sockets
 from tests.login_checks.stage import staged
 from tests.support.promises import check_error
 from tests.support.service import running_service
@@ -84,3 +86,25 @@ async def test_a_userinfo_that_is_barred_costs_the_call_and_keeps_the_session(nu
         assert (await stage.browser.get("/api/session")).status_code == 200
         barred.answers.clear()
         assert (await stage.browser.get("/api/users/me")).status_code == 200
+
+
+async def test_a_bug_behind_the_scenes_is_logged_and_the_work_begins_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A catalogue of bots, a bus or a storage of the host's own may raise anything."""
+    begun, began_again = anyio.Event(), anyio.Event()
+
+    async def buggy(sockets: Sockets) -> None:
+        if begun.is_set():
+            began_again.set()
+            await anyio.sleep_forever()
+        begun.set()
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(Sockets, "watch", buggy)
+    monkeypatch.setattr("generalbots_api.upkeep.AGAIN_SECONDS", 0)
+    async with running_service() as service:
+        with anyio.fail_after(5):
+            await began_again.wait()
+        assert (await service.client().get("/ready")).status_code == 200
+    assert "upkeep.failed" in caplog.text
