@@ -41,7 +41,10 @@ class Upkeep:
             tasks.cancel_scope.cancel()
         for leave in leaves:
             leave()
-        await chat.nodes.leave()
+        try:
+            await chat.nodes.leave()
+        except Unavailable as error:  # the lease ends by itself
+            log.warning("node.not_left", extra={"reason": error.message})
 
     def _works(self) -> list[Work]:
         services = self.services
