@@ -141,6 +141,20 @@ async def test_postgresql_is_away(tmp_path: Path, size: int, table: Table) -> No
             table.note("PostgreSQL restarted", figure, "0 lost", holds=True)
 
 
+@pytest.mark.long  # the drain waits for the storage
+@pytest.mark.parametrize("how", ["hangs", "refuses"])
+async def test_a_runner_whose_postgresql_is_away_ends_in_order(tmp_path: Path, how: str, table: Table) -> None:
+    postgres.needs_server()
+    with new_database() as dsn:
+        async with proxy_to(dsn) as way:
+            through = f"postgresql://root@127.0.0.1:{way.port}/{urlsplit(dsn).path[1:]}?sslmode=disable"
+            async with started(tmp_path, "--storage", through) as runner, people_at(runner.base, 1):
+                way.hang() if how == "hangs" else way.stop()
+                code = await asyncio.to_thread(runner.end)
+    assert [line for line in runner.errors if "Traceback" in line] == []
+    table.note(f"SIGTERM while PostgreSQL {how}", f"exit code {code}", "0", holds=code == 0)
+
+
 async def restarts_cost_what_was_in_flight(way: PostgresProxy, people: list[Person], turn: int) -> None:
     """All that is said meanwhile is said again until it is stored."""
     async with asyncio.TaskGroup() as tasks:
