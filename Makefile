@@ -1,4 +1,4 @@
-# The two commands of the README are `make run` and `make test`; `make check` and `make bench` guard the house.
+# The two commands of the README are `make run` and `make test`; `make check`, `make bench` and `make faults` guard the house.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

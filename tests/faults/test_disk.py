@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.server,
     pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace"),
 ]
-FAULTS = [("pwrite64", "EIO"), ("pwrite64", "ENOSPC"), ("fdatasync", "EIO")]
+FAULTS = [("pwrite64", "EIO"), ("pwrite64", "ENOSPC"), ("fdatasync", "EIO"), ("pread64", "EIO")]
 
 
 @asynccontextmanager
