@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import dataclass, field
 
 from generalbots_api.client import (
@@ -29,7 +30,7 @@ class Shown:
     epoch: str | None = None
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
-    async def follow(self, chat: Conversation, count: int) -> None:
+    async def follow(self, chat: Conversation, count: float = math.inf) -> None:
         """Take events until so many messages were shown."""
         while len(self.messages) < count:
             self.take(await anext(chat))

@@ -34,7 +34,7 @@ class Talk:
 
 async def no_kill_loses_anything(folder: Path, seed: int, *, kills: int, talks: int) -> None:
     """A server is killed so many times while conversations go on; then all is looked at."""
-    random = Random(seed)  # noqa: S311 # when to kill
+    random, stopping = Random(seed), asyncio.Event()  # noqa: S311 # when to kill
     async with Lives(folder) as lives:
         await lives.begin()
         token = await token_at(lives.runner.base, "alice")
@@ -43,11 +43,13 @@ async def no_kill_loses_anything(folder: Path, seed: int, *, kills: int, talks: 
             epochs = {(await client.history(one.session)).epoch for one in sessions}
             async with asyncio.TaskGroup() as tasks:
                 for one in sessions:
-                    tasks.create_task(converse(client, one, Random(f"{seed} {one.session}"), turns=3 * kills))  # noqa: S311 # what to say
+                    chance = Random(f"{seed} {one.session}")  # noqa: S311 # what to say
+                    tasks.create_task(converse(client, one, chance, stopping))
                 for _ in range(kills):
                     await some_replies_begun(sessions)
                     await asyncio.sleep(random.random() * 0.1)
                     await lives.again()
+                stopping.set()
             stored = {one.session: await whole_log(client, one.session) for one in sessions}
             assert {(await client.history(one.session)).epoch for one in sessions} == epochs
     for one in sessions:
@@ -57,16 +59,16 @@ async def no_kill_loses_anything(folder: Path, seed: int, *, kills: int, talks: 
     print(f"{kills} kills, {sum(map(len, stored.values()))} messages, {len(cut)} replies interrupted")
 
 
-async def converse(client: Client, talk: Talk, random: Random, turns: int) -> None:
-    """Send one after another, and be shown all of it."""
+async def converse(client: Client, talk: Talk, random: Random, stopping: asyncio.Event) -> None:
+    """Send one after another until it is to stop, and be shown all of it."""
     async with client.conversation(talk.session, after_seq=0) as chat:
-        following = asyncio.create_task(talk.shown.follow(chat, 2 * turns))
-        for number in range(turns):
-            content = order(f"{talk.session} {number}", random.randrange(1, 30), 10)
+        following = asyncio.create_task(talk.shown.follow(chat))
+        while not stopping.is_set():
+            content = order(f"{talk.session} {len(talk.sent)}", random.randrange(1, 30), 10)
             talk.sent.append((content, await chat.send(content)))
-            await talk.shown.reached(2 * number, LOST_WITHIN)
-        async with asyncio.timeout(LOST_WITHIN):
-            await following
+            await talk.shown.reached(2 * len(talk.sent) - 2, LOST_WITHIN)
+        await talk.shown.reached(2 * len(talk.sent), LOST_WITHIN)
+        following.cancel()
 
 
 async def some_replies_begun(talks: list[Talk]) -> None:
