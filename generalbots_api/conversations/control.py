@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import anyio
@@ -55,7 +56,7 @@ class Control:
             session_id = msgspec.json.decode(payload, type=AskNews).session_id
             live = self.feed.live(session_id)
             if live is not None and live.is_ours:
-                self.background(lambda: self.feed.repeat(session_id))
+                self._beside(lambda: self.feed.repeat(session_id))
 
         leaves = [self.bus.subscribe(STOP, stop), self.bus.subscribe(ASK, tell)]
 
@@ -98,7 +99,7 @@ class Control:
         async def ask() -> None:
             await self._publish(ASK, AskNews(session_id))
 
-        leave = self.feed.listen(session_id, hear, lambda: self.background(ask))  # an answer may have been missed
+        leave = self.feed.listen(session_id, hear, lambda: self._beside(ask))  # an answer may have been missed
         try:
             with anyio.move_on_after(ASK_TIMEOUT):
                 await ask()
@@ -115,6 +116,11 @@ class Control:
                 await news.wait()
         finally:
             leave()
+
+    def _beside(self, job: Callable[[], Awaitable[None]]) -> None:
+        """Run it, unless the service is stopping: a listener of the bus never raises."""
+        with suppress(RuntimeError):
+            self.background(job)
 
     async def _publish(self, topic: str, news: msgspec.Struct) -> None:
         await self.feed.publish(topic, msgspec.json.encode(news))
