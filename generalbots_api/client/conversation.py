@@ -137,6 +137,7 @@ class Conversation:
 
     async def _leave(self) -> None:
         self._driver.do(self._machine.end(ConversationOver("the conversation was left")))
+        self._driver.stop()  # at once: who leaves may not be able to wait for it
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])

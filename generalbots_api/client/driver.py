@@ -123,11 +123,15 @@ class Driver:
         task.add_done_callback(self._side.discard)
         task.add_done_callback(self.note_failure)
 
-    async def _end_side_tasks(self) -> None:
+    def stop(self) -> list[asyncio.Task[None]]:
+        """Cancel what is done beside the socket."""
         tasks = list(self._side)
         for task in tasks:
             task.cancel()
-        if tasks:
+        return tasks
+
+    async def _end_side_tasks(self) -> None:
+        if tasks := self.stop():
             await asyncio.wait(tasks)
 
     async def _read_history(self, seq: int) -> None:
