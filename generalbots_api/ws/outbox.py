@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 import anyio
+import msgspec
 
 from generalbots_api.conversations.events import Delta, Event, Typing
 from generalbots_api.ws.model import CloseCode
@@ -20,7 +21,7 @@ class Outbox:
     max_bytes: int
     close_code: CloseCode | None = None
     close_reason: str = ""
-    _frames: deque[str | Event] = field(default_factory=deque)
+    _frames: deque[tuple[str | Event, int]] = field(default_factory=deque)  # each with its size in bytes
     _bytes: int = 0
     writing: anyio.CancelScope | None = None  # of its writer; cancelled when a write takes too long
     writing_since: float = 0.0  # by the event loop's clock; 0: no write is under way
@@ -41,8 +42,9 @@ class Outbox:
         if isinstance(frame, Event) and isinstance(frame.what, Typing) and self.is_half_full:
             return
         if not (self._frames and isinstance(frame, Event) and isinstance(frame.what, Delta) and self._join(frame.what)):
-            self._frames.append(frame)
-            self._bytes += self._cost(len(frame if isinstance(frame, str) else frame.frame))
+            size = size_of(frame if isinstance(frame, str) else frame.frame)
+            self._frames.append((frame, size))
+            self._bytes += self._cost(size)
         if len(self._frames) > self.max_frames or self._bytes > self.max_bytes:
             self._frames.clear()
             self.close(CloseCode.SLOW, "The client does not read what is sent")
@@ -75,8 +77,7 @@ class Outbox:
                 return None
             self._filled = asyncio.get_running_loop().create_future()
             await self._filled
-        frame = self._frames.popleft()
-        size = len(frame if isinstance(frame, str) else frame.frame)
+        frame, size = self._frames.popleft()
         self._bytes = self._bytes - self._cost(size) if self._frames else 0
         if self._emptied is not None and not self.is_half_full:
             self._emptied.set()
@@ -92,12 +93,17 @@ class Outbox:
 
     def _join(self, delta: Delta) -> bool:
         """Add a piece to one of the same reply that waits still, if the reader is behind."""
-        last = self._frames[-1]
+        last, size = self._frames[-1]
         if not self.is_half_full or not isinstance(last, Event) or not isinstance(last.what, Delta):
             return False
         if last.what.reply_id != delta.reply_id or last.what.index != delta.index - delta.merged:
             return False
-        joined = last.what.joined(delta)
-        self._bytes += self._cost(len(joined.content)) - self._cost(len(last.what.content))
-        self._frames[-1] = Event(what=joined)
+        joined = size + len(msgspec.json.encode(delta.content))  # escapes and all
+        self._bytes += self._cost(joined) - self._cost(size)
+        self._frames[-1] = Event(what=last.what.joined(delta)), joined
         return True
+
+
+def size_of(text: str) -> int:
+    """In bytes of UTF-8."""
+    return len(text) if text.isascii() else len(text.encode())
