@@ -30,7 +30,7 @@ from generalbots_api.users.service import Users
 from generalbots_api.web.cursors import Cursors
 from generalbots_api.web.endpoint import Endpoint
 from generalbots_api.web.openapi import asyncapi_document, openapi_document
-from generalbots_api.ws.model import ClientFrame, ServerFrame
+from generalbots_api.ws.model import ClientFrame, PingFrame, PongFrame, ServerFrame
 from generalbots_api.ws.routes import ChatRoutes
 
 
@@ -151,7 +151,17 @@ class Doors:
     def _asyncapi(self) -> bytes:
         return asyncapi_document(
             list(get_args(ClientFrame)),
-            [MessageFrame, Started, Delta, Snapshot, SessionUpdated, Typing, *get_args(ServerFrame)],
+            [
+                MessageFrame,
+                Started,
+                Delta,
+                Snapshot,
+                SessionUpdated,
+                Typing,
+                *get_args(ServerFrame),
+                PingFrame,
+                PongFrame,
+            ],
             title="General Bots API: chat",
             version=self.services.parts.version,
             path="/ws",

@@ -62,7 +62,15 @@ class ConversationRoutes:
                 method="POST",
                 path="/api/conversations/{id}/messages",
                 handler=self.send,
-                docs=Docs(takes=Send, gives=SentJson, status=202, raises=(*refusals, Conflict)),
+                docs=Docs(
+                    takes=Send,
+                    gives=SentJson,
+                    status=202,
+                    also_statuses=(200,),
+                    also_events=True,
+                    headers=("Idempotency-Key", "Prefer"),
+                    raises=(*refusals, Conflict),
+                ),
             ),
             Endpoint(
                 method="GET",
@@ -74,7 +82,7 @@ class ConversationRoutes:
                 method="POST",
                 path="/api/conversations/{id}/cancel",
                 handler=self.cancel,
-                docs=Docs(takes=Cancel, gives=CancelledJson, raises=refusals),
+                docs=Docs(takes=Cancel, is_body_optional=True, gives=CancelledJson, raises=refusals),
             ),
         ]
 

@@ -29,7 +29,11 @@ class EventRoutes:
                 method="GET",
                 path="/api/conversations/{id}/events",
                 handler=self.events,
-                docs=Docs(content_type="text/event-stream", raises=(InvalidRequest, Forbidden, NotFound, Unavailable)),
+                docs=Docs(
+                    content_type="text/event-stream",
+                    headers=("Last-Event-ID",),
+                    raises=(InvalidRequest, Forbidden, NotFound, Unavailable),
+                ),
             )
         ]
 

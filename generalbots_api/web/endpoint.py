@@ -28,6 +28,10 @@ class Docs:
     also_form: bool = False
     takes_form: type | None = None  # URL-encoded only
     content_type: str = "application/json"
+    headers: tuple[str, ...] = ()  # of the request, that mean something here
+    also_statuses: tuple[int, ...] = ()  # of success as well, with the same body
+    also_events: bool = False  # for whoever accepts server-sent events
+    is_body_optional: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

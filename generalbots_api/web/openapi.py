@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from generalbots_api.web.endpoint import Endpoint
 from generalbots_api.web.errors import ErrorBody, status_of
 
 REF = "#/components/schemas/{name}"
+EVENTS = "text/event-stream"
 _RATE_HEADERS = {
     "X-RateLimit-Limit": "Requests allowed in the window",
     "X-RateLimit-Remaining": "Requests left in the window",
@@ -60,8 +62,18 @@ def _operation(endpoint: Endpoint, schema_of: dict[type, Any], components: dict[
         "operationId": re.sub(r"\W+", "_", f"{endpoint.method.lower()}{endpoint.path}").strip("_"),
         "summary": (endpoint.handler.__doc__ or "").strip().split("\n")[0],
         "security": [] if endpoint.is_public else [{"bearer": []}],
-        "parameters": [*_path_parameters(endpoint.path), *_query_parameters(docs.query, components)],
-        "responses": {str(docs.status): _success(endpoint, schema_of), **_errors(endpoint, schema_of)},
+        "parameters": [
+            *_path_parameters(endpoint.path),
+            *_query_parameters(docs.query, components),
+            *[{"name": name, "in": "header", "schema": {"type": "string"}} for name in docs.headers],
+        ],
+        "responses": {
+            **{
+                str(status): _success(endpoint, status, schema_of)
+                for status in sorted({docs.status, *docs.also_statuses})
+            },
+            **_errors(endpoint, schema_of),
+        },
     }
     content = {}
     if docs.takes is not None:
@@ -70,7 +82,7 @@ def _operation(endpoint: Endpoint, schema_of: dict[type, Any], components: dict[
     if form is not None:
         content["application/x-www-form-urlencoded"] = {"schema": schema_of[form]}
     if content:
-        operation["requestBody"] = {"required": True, "content": content}
+        operation["requestBody"] = {"required": not docs.is_body_optional, "content": content}
     return operation
 
 
@@ -94,11 +106,15 @@ def _headers() -> dict[str, Any]:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in _RATE_HEADERS}
 
 
-def _success(endpoint: Endpoint, schema_of: dict[type, Any]) -> dict[str, Any]:
+def _success(endpoint: Endpoint, status: int, schema_of: dict[type, Any]) -> dict[str, Any]:
     response: dict[str, Any] = {"description": "Success", "headers": _headers()}
     if endpoint.docs.gives is not None:
         response["content"] = {endpoint.docs.content_type: {"schema": schema_of[endpoint.docs.gives]}}
-    elif endpoint.docs.status in (302, 303):
+        if endpoint.docs.also_events and status == HTTPStatus.OK:
+            response["content"][EVENTS] = {"schema": {"type": "string"}}
+    elif endpoint.docs.content_type == EVENTS:
+        response["content"] = {EVENTS: {"schema": {"type": "string"}}}
+    elif status in (302, 303):
         response["description"] = "A redirect"
         response["headers"]["Location"] = {"schema": {"type": "string"}}
     return response
@@ -121,7 +137,8 @@ def _errors(endpoint: Endpoint, schema_of: dict[type, Any]) -> dict[str, Any]:
 
 def asyncapi_document(received: Iterable[type], sent: Iterable[type], *, title: str, version: str, path: str) -> bytes:
     """The document of the socket at `path`: what the server receives and what it sends."""
-    types = [*received, *sent]
+    received, sent = list(received), list(sent)
+    types = list(dict.fromkeys([*received, *sent]))
     schemas, components = msgspec.json.schema_components(types, ref_template=REF)
     messages = {type_.__name__: {"payload": schema} for type_, schema in zip(types, schemas, strict=True)}
 
