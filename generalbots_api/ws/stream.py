@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
+import anyio.lowlevel
 import msgspec
 
 from generalbots_api.caller import Caller
 from generalbots_api.conversations.following import Follower, Joined, Place, Spawn
 from generalbots_api.conversations.model import Added
 from generalbots_api.conversations.service import Conversations, Sending
-from generalbots_api.errors import Forbidden, InvalidRequest
+from generalbots_api.errors import ApiError, Forbidden, InvalidRequest
 from generalbots_api.ids import BotSessionId, MessageId
+from generalbots_api.web.errors import error_object
 from generalbots_api.ws.model import (
     PONG,
     AckFrame,
@@ -31,6 +34,7 @@ from generalbots_api.ws.model import (
     UnsubscribedFrame,
     UnsubscribeFrame,
     encoded,
+    error_frame,
 )
 from generalbots_api.ws.rights import Rights
 from generalbots_api.ws.service import Socket
@@ -154,8 +158,19 @@ class StreamDialogue:
         self.socket.outbox.put(encoded(UnsubscribedFrame(session_id=frame.session_id, id=frame.id)))
 
     async def _cancel(self, frame: CancelFrame) -> None:
+        """Begin to stop it, and answer when it has stopped: a bot that does not go is no reason to hear nobody."""
+        await self.conversations.sessions.active(self.socket.caller, BotSessionId(frame.session_id))
+        self.spawn(partial(self._stop, frame))
+        await anyio.lowlevel.checkpoint()  # it has begun before the next frame is read
+
+    async def _stop(self, frame: CancelFrame) -> None:
         reply_id = MessageId(frame.reply_id) if frame.reply_id is not None else None
-        was_running = await self.conversations.cancel(self.socket.caller, BotSessionId(frame.session_id), reply_id)
+        try:
+            was_running = await self.conversations.stop(BotSessionId(frame.session_id), reply_id)
+        except ApiError as error:
+            refusal = error_frame(error_object(error, self.request_id), session_id=frame.session_id, id=frame.id)
+            self.socket.outbox.put(refusal)
+            return
         status: Literal["cancelled", "idle"] = "cancelled" if was_running else "idle"
         self.socket.outbox.put(encoded(CancelledFrame(session_id=frame.session_id, id=frame.id, status=status)))
 
