@@ -35,6 +35,17 @@ from generalbots_api.web.streaming import Stream
 TurnStream = Callable[[ApiRequest, Added, str | None], Stream]
 """The turn of a stored message as a stream of events; the text is the client's own id of it."""
 
+REFUSALS = (InvalidRequest, Forbidden, NotFound)
+SEND = Docs(
+    takes=Send,
+    gives=SentJson,
+    status=202,
+    also_statuses=(200,),
+    also_events=True,
+    headers=("Idempotency-Key", "Prefer"),
+    raises=(*REFUSALS, Conflict),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class ConversationRoutes:
@@ -44,13 +55,12 @@ class ConversationRoutes:
     turn_stream: TurnStream
 
     def endpoints(self) -> list[Endpoint]:
-        refusals = (InvalidRequest, Forbidden, NotFound)
         return [
             Endpoint(
                 method="POST",
                 path="/api/conversations/start",
                 handler=self.start,
-                docs=Docs(takes=Start, gives=StartedJson, status=201, raises=(*refusals, Unavailable)),
+                docs=Docs(takes=Start, gives=StartedJson, status=201, raises=(*REFUSALS, Unavailable)),
             ),
             Endpoint(
                 method="GET",
@@ -62,27 +72,19 @@ class ConversationRoutes:
                 method="POST",
                 path="/api/conversations/{id}/messages",
                 handler=self.send,
-                docs=Docs(
-                    takes=Send,
-                    gives=SentJson,
-                    status=202,
-                    also_statuses=(200,),
-                    also_events=True,
-                    headers=("Idempotency-Key", "Prefer"),
-                    raises=(*refusals, Conflict),
-                ),
+                docs=SEND,
             ),
             Endpoint(
                 method="GET",
                 path="/api/conversations/{id}/history",
                 handler=self.history,
-                docs=Docs(query=HistoryQuery, gives=HistoryJson, raises=refusals),
+                docs=Docs(query=HistoryQuery, gives=HistoryJson, raises=REFUSALS),
             ),
             Endpoint(
                 method="POST",
                 path="/api/conversations/{id}/cancel",
                 handler=self.cancel,
-                docs=Docs(takes=Cancel, is_body_optional=True, gives=CancelledJson, raises=refusals),
+                docs=Docs(takes=Cancel, is_body_optional=True, gives=CancelledJson, raises=REFUSALS),
             ),
         ]
 
