@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-import anyio
-
 from generalbots_api.auth.model import Login
 from generalbots_api.auth.ports import LoginStore
+from generalbots_api.auth.through import carried_through
 from generalbots_api.ids import LoginId, UserId
 
 
@@ -21,10 +20,12 @@ class Endings:
 
     async def end(self, id: LoginId) -> Login | None:
         """End it and say what it was; None: it was over. Whoever hangs up meanwhile does not leave its sockets open."""
-        with anyio.CancelScope(shield=True):
-            ended = await self.logins.end(id)
-            if ended is not None:
-                await self.on_end(ended)
+        return await carried_through(self._end(id))
+
+    async def _end(self, id: LoginId) -> Login | None:
+        ended = await self.logins.end(id)
+        if ended is not None:
+            await self.on_end(ended)
         return ended
 
     async def over(self, id: LoginId) -> None:

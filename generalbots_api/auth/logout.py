@@ -12,6 +12,7 @@ from generalbots_api.auth.endings import Endings
 from generalbots_api.auth.model import Login, LogoutNotice
 from generalbots_api.auth.ports import Grants, IdentityProvider, LoginStore, SeenTokenStore, Vault
 from generalbots_api.auth.revocations import AT_ONCE_TIMEOUT, Revocations
+from generalbots_api.auth.through import carried_through
 from generalbots_api.caller import Caller
 from generalbots_api.clock import Clock
 from generalbots_api.errors import ApiError, Forbidden, InvalidRequest, NotFound, Unavailable
@@ -57,7 +58,7 @@ class Logouts:
         login = await self.logins.get(id)
         if login is not None and login.user_id != caller.user_id:
             raise Forbidden("This session is not yours")
-        ended = await self._end(login) if login is not None else None
+        ended = await carried_through(self._end(login)) if login is not None else None
         if ended is None:
             raise NotFound("There is no such session")
         revoked, url = await self._at_directory(ended, return_to)
@@ -78,7 +79,7 @@ class Logouts:
         if caller.login_id is None:
             raise InvalidRequest("These sessions are not ours to end")
         mine = [one for one in await self.own(caller) if not (keep_current and one.id == caller.login_id)]
-        ended = [one for one in [await self._end(login) for login in mine] if one is not None]
+        ended = await carried_through(self._end_all(mine))
         return LoggedOutEverywhere(ended=len(ended), directory_revoked=await self.revocations.all_at_once(ended))
 
     async def end_replaced(self, token: bytes, new: Login) -> None:
@@ -97,9 +98,7 @@ class Logouts:
         Source: OpenID Connect Back-Channel Logout 1.0, sections 2.6 and 2.7.
         """
         notice = await self.provider.logout_notice(logout_token, self.clock.now())
-        with anyio.CancelScope(shield=True):  # once it is spent its sessions end, whoever hangs up
-            ended = await self._heeded(notice)
-        return ended
+        return await carried_through(self._heeded(notice))  # once it is spent its sessions end, whoever hangs up
 
     async def _heeded(self, notice: LogoutNotice) -> int:
         if not await self.seen_tokens.add(notice.token_id, notice.expires_at):
@@ -121,6 +120,9 @@ class Logouts:
         for login in named:
             await self.endings.end(login.id)
         return len(named)
+
+    async def _end_all(self, logins: list[Login]) -> list[Login]:
+        return [one for one in [await self._end(login) for login in logins] if one is not None]
 
     async def _end(self, login: Login) -> Login | None:
         """Written down as to be revoked first: whoever asked for the end gets it, also after a crash."""

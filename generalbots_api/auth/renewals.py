@@ -11,6 +11,7 @@ import anyio
 
 from generalbots_api.auth.model import Grant, Login
 from generalbots_api.auth.ports import Grants, LoginStore, Vault
+from generalbots_api.auth.through import carried_through
 from generalbots_api.clock import Clock
 from generalbots_api.errors import ApiError, Unauthorized, Unavailable
 from generalbots_api.ids import LoginId, new_id
@@ -63,15 +64,17 @@ class Renewals:
             if grant != refused:
                 return grant
         flight = self._flights[id] = Flight()
+        await carried_through(self._fly(flight, id, refused))  # hanging up must not cost the new refresh token
+        return landed_with(flight)
+
+    async def _fly(self, flight: Flight, id: LoginId, refused: Grant) -> None:
         try:
-            with anyio.CancelScope(shield=True):  # a client that hangs up must not cost the new refresh token
-                flight.grant = await self._in_turn(id, refused)
+            flight.grant = await self._in_turn(id, refused)
         except ApiError as error:
             flight.error = error
         finally:
             del self._flights[id]
             flight.landed.set()
-        return landed_with(flight)
 
     async def _in_turn(self, id: LoginId, refused: Grant) -> Grant:
         name, holder = f"refresh:{id}", new_id()
