@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from generalbots_api.auth.model import Login
 from generalbots_api.auth.ports import LoginStore
-from generalbots_api.auth.through import carried_through
 from generalbots_api.ids import LoginId, UserId
+from generalbots_api.through import carried_through
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,11 @@ from generalbots_api.auth.endings import Endings
 from generalbots_api.auth.model import Login, LogoutNotice
 from generalbots_api.auth.ports import Grants, IdentityProvider, LoginStore, SeenTokenStore, Vault
 from generalbots_api.auth.revocations import AT_ONCE_TIMEOUT, Revocations
-from generalbots_api.auth.through import carried_through
 from generalbots_api.caller import Caller
 from generalbots_api.clock import Clock
 from generalbots_api.errors import ApiError, Forbidden, InvalidRequest, NotFound, Unavailable
 from generalbots_api.ids import LoginId, hash_token
+from generalbots_api.through import carried_through
 
 log = logging.getLogger("generalbots_api.auth")
 

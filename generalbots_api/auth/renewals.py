@@ -11,11 +11,11 @@ import anyio
 
 from generalbots_api.auth.model import Grant, Login
 from generalbots_api.auth.ports import Grants, LoginStore, Vault
-from generalbots_api.auth.through import carried_through
 from generalbots_api.clock import Clock
 from generalbots_api.errors import ApiError, Unauthorized, Unavailable
 from generalbots_api.ids import LoginId, new_id
 from generalbots_api.leases import LeaseStore
+from generalbots_api.through import carried_through
 
 log = logging.getLogger("generalbots_api.auth")
 

@@ -18,6 +18,7 @@ from generalbots_api.groups.model import (
 )
 from generalbots_api.groups.ports import DirectoryCalls, FreshRoles, GroupDirectory
 from generalbots_api.ids import GroupId, UserId
+from generalbots_api.through import carried_through
 
 Outcome = Literal["added", "removed", "unchanged", "failed"]
 GroupsChanged = Callable[[list[UserId], Set[str], bool], Awaitable[None]]
@@ -113,8 +114,13 @@ class Groups:
         return MemberResult(user_id, "added" if add else "removed")
 
     async def _change(self, caller: Caller, id: GroupId, name: str, user_ids: list[UserId], *, add: bool) -> None:
-        await self.calls.as_caller(caller, lambda token: self.directory.change_members(token, id, user_ids, add))
-        await self.groups_changed(user_ids, {id, name} - {""}, add)
+        """Carried through: a change that the Directory made and nobody here was told of would not be felt."""
+
+        async def change() -> None:
+            await self.calls.as_caller(caller, lambda token: self.directory.change_members(token, id, user_ids, add))
+            await self.groups_changed(user_ids, {id, name} - {""}, add)
+
+        await carried_through(change())
 
     async def _check_visible(self, caller: Caller, id: GroupId) -> None:
         if await self.sees_all(caller):

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
 import anyio
 import pytest
 
-from generalbots_api.auth.model import Login
 from generalbots_api.auth.ports import LoginStore
-from generalbots_api.ids import LoginId, UserId
+from generalbots_api.ids import UserId
 from generalbots_api.storage import Storage
 from tests.support.nodes import SILENT
 from tests.support.promises import close_code, token_of
 from tests.support.service import running_service
 from tests.support.wire import Wire
+from tests.test_login_freshness import bots, change, usable
 
 pytest_plugins = ["tests.support.fixtures"]
 pytestmark = pytest.mark.anyio
@@ -48,12 +49,12 @@ async def test_a_request_that_is_cancelled_does_not_cost_the_new_tokens(storage:
 
 
 async def test_a_logout_that_is_cancelled_ends_the_session_and_closes_its_sockets(storage: Storage) -> None:
-    storage.logins = held = Held(storage.logins)  # type: ignore[misc]
+    storage.logins = held = Held(storage.logins, "end")  # type: ignore[misc]
     async with running_service(storage=storage) as service:
         alice = await service.bearer("alice")
         async with service.socket(token_of(alice)) as socket:
             request = asyncio.create_task(alice.post("/auth/logout"))
-            await held.has_ended.wait()
+            await held.is_done.wait()
             request.cancel()
             with suppress(asyncio.CancelledError):
                 await request
@@ -61,18 +62,40 @@ async def test_a_logout_that_is_cancelled_ends_the_session_and_closes_its_socket
             assert await close_code(socket) == 4401
 
 
-class Held:
-    """A store whose `end` has ended the login, and takes its time to say so."""
+async def test_a_change_of_a_group_that_is_cancelled_is_felt_once_the_directory_has_made_it(storage: Storage) -> None:
+    storage.logins = held = Held(storage.logins, "of_user")  # type: ignore[misc]
+    held.may_go_on.set()
+    async with running_service(storage=storage, bots=bots()) as service:
+        alice, admin = await service.bearer("alice"), await service.bearer("admin")
+        assert await usable(alice) == {"by-name", "by-id"}
+        held.is_done, held.may_go_on = anyio.Event(), anyio.Event()
+        request = asyncio.create_task(change(admin, service, "remove", "alice"))
+        await held.is_done.wait()
+        request.cancel()
+        with suppress(asyncio.CancelledError):
+            await request
+        held.may_go_on.set()
+        await anyio.wait_all_tasks_blocked()
+        held.is_done = anyio.Event()
+        with anyio.fail_after(5):
+            while await usable(alice):
+                await anyio.wait_all_tasks_blocked()
 
-    def __init__(self, inner: LoginStore) -> None:
-        self.inner = inner
-        self.has_ended, self.may_go_on = anyio.Event(), anyio.Event()
+
+class Held:
+    """A store; one method of it is done, and takes its time to say so."""
+
+    def __init__(self, inner: LoginStore, method: str) -> None:
+        self.inner, self.method = inner, method
+        self.is_done, self.may_go_on = anyio.Event(), anyio.Event()
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.inner, name)
+        call: Callable[..., Awaitable[object]] = getattr(self.inner, name)
 
-    async def end(self, id: LoginId) -> Login | None:
-        ended = await self.inner.end(id)
-        self.has_ended.set()
-        await self.may_go_on.wait()
-        return ended
+        async def held(*arguments: object) -> object:
+            answer = await call(*arguments)
+            self.is_done.set()
+            await self.may_go_on.wait()
+            return answer
+
+        return held if name == self.method else call
