@@ -10,7 +10,7 @@ run: $(VENV)/.run
 	$(BIN)/python -m runner $(ARGS)
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 check: $(VENV)/.check
 	$(BIN)/ruff check .

@@ -47,7 +47,10 @@ def logging_as_it_was() -> Iterator[None]:
     """`configure` is for a process; here it is undone."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    levels = {name: logging.getLogger(name).level for name in QUIET}
+    known = [one for one in root.manager.loggerDict.values() if isinstance(one, logging.Logger)]
+    levels = {one.name: one.level for one in known} | {name: logging.getLogger(name).level for name in QUIET}
+    for one in known:
+        one.setLevel(logging.NOTSET)  # a server that another test has started may have set its own
     root.handlers.clear()
     yield
     root.handlers[:] = handlers
