@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from generalbots_api.bots.running import Running
@@ -42,6 +43,7 @@ class Chat:
         newsroom: Newsroom,
         meter: Meter,
         background: Background,
+        is_draining: Callable[[], bool],
     ) -> None:
         self._newsroom = newsroom
         log, node = storage.log, new_id()
@@ -65,7 +67,7 @@ class Chat:
             settings.queued_messages,
             meter.count_message,
         )
-        self.reading = Reading(self.bot_sessions, log, self.feed, clock)
+        self.reading = Reading(self.bot_sessions, log, self.feed, clock, is_draining)
         self.nodes = Nodes(node, storage.leases, log, storage.bot_sessions, self.feed, clock)
 
     def _answering(self, settings: Settings, log: ConversationLog, clock: Clock) -> Answering:

@@ -143,6 +143,7 @@ class Services:
             newsroom=self.newsroom,
             meter=self.meter,
             background=self.lifespan.background,
+            is_draining=lambda: self.sockets.is_draining,
         )
         self.conversations, self.turns = self.chat.conversations, self.chat.turns
 

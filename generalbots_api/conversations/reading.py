@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,6 +24,7 @@ class Reading:
     log: ConversationLog
     feed: Feed
     clock: Clock
+    is_draining: Callable[[], bool]  # then nobody is kept waiting
 
     async def history(
         self,
@@ -73,7 +75,7 @@ class Reading:
         leave = self.feed.listen(session_id, news.hear)
         try:
             with anyio.move_on_after(wait):
-                while (found := await self.log.message(session_id, reply_id)) is None:
+                while (found := await self.log.message(session_id, reply_id)) is None and not self.is_draining():
                     await news.wait()
                 return found
         finally:
@@ -85,7 +87,7 @@ class Reading:
         leave = self.feed.listen(session_id, news.hear)
         try:
             with anyio.move_on_after(wait):
-                while (await self.log.head(session_id)).seq <= seq:
+                while not self.is_draining() and (await self.log.head(session_id)).seq <= seq:
                     await news.wait()
         finally:
             leave()
