@@ -92,10 +92,7 @@ class PlainDialogue:
     async def _join(self, session_id: BotSessionId) -> None:
         if session_id in self.rights.followers:
             return
-        follower = self.conversations.follower(session_id, Replies(self.socket), self.spawn, self.socket)
-        self.rights.followers[session_id] = follower
-        self.socket.sessions.add(session_id)
-        joined = await follower.join(Place())
+        joined, follower = await self.rights.join(session_id, Replies(self.socket), self.spawn, Place())
         follower.go(joined.head.seq)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from generalbots_api.conversations.events import SessionUpdated
-from generalbots_api.conversations.following import Follower
+from generalbots_api.conversations.following import Follower, Joined, Place, Sink, Spawn
 from generalbots_api.conversations.service import Conversations
 from generalbots_api.ids import BotSessionId
 from generalbots_api.ws.model import CloseCode, encoded
@@ -34,6 +34,17 @@ class Rights:
                 self._tell(session_id, follower.seq)
         if is_forbidden and not self.followers:
             self.socket.close(CloseCode.FORBIDDEN, "You may not use this bot any more")
+
+    async def join(self, session_id: BotSessionId, sink: Sink, spawn: Spawn, place: Place) -> tuple[Joined, Follower]:
+        """Follow it from now on; if that fails, not at all."""
+        follower = self.conversations.follower(session_id, sink, spawn, self.socket)
+        self.followers[session_id] = follower
+        self.socket.sessions.add(session_id)
+        try:
+            return await follower.join(place), follower
+        except BaseException:
+            self.leave(session_id)
+            raise
 
     def leave(self, session_id: BotSessionId) -> None:
         follower = self.followers.pop(session_id, None)

@@ -148,10 +148,7 @@ class StreamDialogue:
         self.rights.leave(session_id)
         if len(self.rights.followers) >= MOST_SUBSCRIPTIONS:
             raise InvalidRequest("Too many subscriptions", fields={"session_id": f"{MOST_SUBSCRIPTIONS} at most"})
-        follower = self.conversations.follower(session_id, self.socket.outbox, self.spawn, self.socket)
-        self.rights.followers[session_id] = follower
-        self.socket.sessions.add(session_id)
-        return await follower.join(place), follower
+        return await self.rights.join(session_id, self.socket.outbox, self.spawn, place)
 
     def _unsubscribe(self, frame: UnsubscribeFrame) -> None:
         self.rights.leave(BotSessionId(frame.session_id))
