@@ -16,7 +16,7 @@ from generalbots_api.conversations.model import Added
 from generalbots_api.conversations.service import Conversations, Sending
 from generalbots_api.errors import ApiError, Forbidden, InvalidRequest
 from generalbots_api.ids import BotSessionId, MessageId
-from generalbots_api.web.errors import error_object
+from generalbots_api.ws.loop import frame_error
 from generalbots_api.ws.model import (
     PONG,
     AckFrame,
@@ -165,7 +165,7 @@ class StreamDialogue:
         try:
             was_running = await self.conversations.stop(BotSessionId(frame.session_id), reply_id)
         except ApiError as error:
-            refusal = error_frame(error_object(error, self.request_id), session_id=frame.session_id, id=frame.id)
+            refusal = error_frame(frame_error(error, self.request_id), session_id=frame.session_id, id=frame.id)
             self.socket.outbox.put(refusal)
             return
         status: Literal["cancelled", "idle"] = "cancelled" if was_running else "idle"
