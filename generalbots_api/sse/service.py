@@ -104,7 +104,7 @@ class EventStreams:
                 epoch = joined.head.epoch
                 if is_announced:
                     begin = encoded(subscribed(SubscribeFrame(session_id=session_id), joined))
-                    socket.outbox.put(news(begin, f"{epoch}:{follower.seq}"))
+                    await write(news(begin, f"{epoch}:{follower.seq}").encode())
                 follower.go(joined.head.seq)
                 await self._write_all(socket.outbox, write, epoch)
             finally:
@@ -120,7 +120,7 @@ class EventStreams:
                 entry = await outbox.next()
             if entry is None and not silence.cancelled_caught:
                 break
-            piece = BEAT if entry is None else (entry if isinstance(entry, str) else written(entry, epoch)).encode()
+            piece = BEAT if entry is None else written(entry, epoch).encode()
             with anyio.move_on_after(self.write_timeout) as waiting:
                 await write(piece)
             if waiting.cancelled_caught:

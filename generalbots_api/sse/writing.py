@@ -12,8 +12,10 @@ MAX_SEQ_DIGITS = 16
 BEAT = b": still here\n\n"  # a comment, so that nothing on the way takes the silence for the end
 
 
-def written(event: Event, epoch: str) -> str:
-    """A stored message has an id to resume at; the pieces of a reply have none, as they are not kept."""
+def written(event: Event | str, epoch: str) -> str:
+    """A stored message has an id to resume at; pieces of a reply and bare frames have none, as they are not kept."""
+    if isinstance(event, str):
+        return news(event)
     if isinstance(event.what, Stored):
         return news(event.frame, f"{epoch}:{event.what.message.seq}")
     return news(event.frame)

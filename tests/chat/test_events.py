@@ -7,6 +7,7 @@ import json
 import anyio
 import pytest
 
+from generalbots_api import BotAccess
 from tests.chat.conftest import Stage
 from tests.support.events import listening
 from tests.support.puppet import history, talk
@@ -115,3 +116,17 @@ async def test_a_client_that_hangs_up_leaves_nothing_behind(stage: Stage) -> Non
             await source.hear()
     assert services.sockets.count == 0
     assert services.chat.feed._audiences == {}
+
+
+async def test_what_is_told_of_the_right_to_listen_comes_as_events_too(stage: Stage) -> None:
+    sockets, clock = stage.service.gb._services.sockets, stage.service.clock
+    async with listening(stage.service.app, "GET", path(stage, "events"), bearer(stage)) as source:
+        await source.hear()
+        clock.advance(3_600 - 30)
+        await sockets.sweep()
+        assert (await source.hear())["event"] == "session.expiring"
+        stage.puppet.access = BotAccess(roles=frozenset({"nobody's"}))
+        await sockets.confirm()
+        updated, goodbye = await source.hear(), await source.hear()
+    assert (updated["event"], updated["data"]["reason"]) == ("session.updated", "forbidden")
+    assert (goodbye["event"], goodbye["data"]["code"]) == ("goodbye", 4403)
