@@ -19,7 +19,6 @@ from tests.support.puppet import Puppet, new_session
 from tests.support.service import Service, new_dev, running_service
 
 BUSES = ["redis", "postgres"]
-BUS_TIMEOUT = 0.5  # seconds, so that an outage is found out soon
 
 
 @dataclass
@@ -56,7 +55,7 @@ class Shared:
     def new_bus(self, ways: Ways) -> Bus:
         if self.bus == "redis":
             return RedisBus(ways.redis_bus, self.prefix)
-        return PostgresBus(ways.postgres_bus, channel=self.schema, timeout=BUS_TIMEOUT)
+        return PostgresBus(ways.postgres_bus, channel=self.schema)
 
 
 @asynccontextmanager

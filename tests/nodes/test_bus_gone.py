@@ -9,7 +9,8 @@ from typing import Protocol
 
 import pytest
 
-from generalbots_api.errors import Unavailable
+from generalbots_api.backends.postgres import PostgresBus
+from generalbots_api.backends.redis import RedisBus
 from generalbots_api.ids import BotSessionId
 from tests.backends.postgres.proxy import Proxy as PostgresProxy
 from tests.backends.postgres.proxy import proxy_to
@@ -70,12 +71,17 @@ async def bus(shared: Shared, anyio_backend: str) -> AsyncIterator[Bus]:
             yield Bus(PostgresAway(way), Ways(postgres_bus=way.dsn))
 
 
-async def is_up(node: Node) -> bool:
-    try:
-        await node.service.gb._services.bus.ping()
-    except Unavailable:
-        return False
-    return True
+def is_up(node: Node) -> bool:
+    """As far as the node knows, without asking: a ping would wait for its time-out."""
+    bus = node.service.gb._services.bus
+    if isinstance(bus, RedisBus):
+        return bus.is_up
+    assert isinstance(bus, PostgresBus)
+    return not bus._listening._outages.is_down and not bus._sending._outages.is_down
+
+
+async def down(node: Node) -> None:
+    await until(lambda: not is_up(node))
 
 
 @pytest.mark.parametrize("whose", ["a", "b"])
@@ -89,7 +95,7 @@ async def test_a_turn_that_b_hears_nothing_of_is_there_as_soon_as_the_bus_is(
     ):
         await on_b.subscribe()
         await bus.away.go()
-        await told(partial(is_up, a if whose == "a" else b), lambda up: not up)
+        await down(a if whose == "a" else b)
         await alice.post(alice.a, "Hello")
         await a.puppet.began()
         a.puppet.say("Hi ", "there")
@@ -106,19 +112,19 @@ async def test_a_reply_that_b_lost_sight_of_in_the_middle_is_whole_in_the_end(sh
         talk(b.service, alice.token, alice.session) as on_b,
     ):
         await on_b.subscribe()
-        await told(partial(is_up, b), bool)
+        await until(partial(is_up, b))
         screen = Screen.of(on_b)
         await alice.post(alice.a, "Hello")
         await a.puppet.began()
         a.puppet.say("one ")
         await screen.shows("one ")
         await bus.away.go()
-        await told(partial(is_up, b), lambda up: not up)
+        await down(b)
         a.puppet.say("two ", "three ")
         feed = a.service.gb._services.chat.feed
         await until(lambda: (live := feed.live(BotSessionId(alice.session))) is not None and live.index == 2)
         await bus.away.come_back()
-        await told(partial(is_up, b), bool)
+        await until(partial(is_up, b))
         a.puppet.say("four")
         a.puppet.end()
         reply = (await screen.has(2))[1]
@@ -128,7 +134,7 @@ async def test_a_reply_that_b_lost_sight_of_in_the_middle_is_whole_in_the_end(sh
 async def test_b_answers_by_itself_while_the_bus_is_gone(shared: Shared, bus: Bus) -> None:
     async with together(shared, Ways(), bus.ways) as (_, b, alice):
         await bus.away.go()
-        await told(partial(is_up, b), lambda up: not up)
+        await down(b)
         async with talk(b.service, alice.token, alice.session) as on_b:
             joined = await on_b.subscribe(after_seq=0)
             assert (joined["recovered"], joined["running"]) == (True, None)
@@ -146,7 +152,7 @@ async def test_a_logout_that_b_did_not_hear_of_is_found_out_there(shared: Shared
     async with together(shared, Ways(), bus.ways) as (_, b, alice):
         assert (await alice.b.get("/api/session")).status_code == 200
         await bus.away.go()
-        await told(partial(is_up, b), lambda up: not up)
+        await down(b)
         assert (await alice.a.post("/auth/logout")).status_code == 200
         b.clock.advance(1)  # what is known of a login is no older
         assert (await alice.b.get("/api/session")).status_code == 401
