@@ -58,6 +58,7 @@ class Proxy:
     async def close(self) -> None:
         server, self._server = self._server, None
         if server is not None:
+            await no_more_accepted(server)
             server.close()
         self.cut()
 
@@ -76,8 +77,13 @@ class Proxy:
         self.connections += 1
         epoch = self._epoch
         address = urlsplit(redis.URL)
-        server_reader, server_writer = await asyncio.open_connection(address.hostname, address.port or 6379)
-        self._writers |= {writer, server_writer}
+        self._writers.add(writer)
+        try:
+            server_reader, server_writer = await asyncio.open_connection(address.hostname, address.port or 6379)
+        except BaseException:  # the test is over
+            writer.transport.abort()
+            raise
+        self._writers.add(server_writer)
         parser = hiredis.Reader()
         back = asyncio.create_task(self._pump(epoch, server_reader, writer, lambda _: None))
         try:
@@ -113,6 +119,14 @@ class Proxy:
         parser.feed(data)
         while (command := parser.gets()) is not False:
             self.commands[command[0].decode().upper()] += 1
+
+
+async def no_more_accepted(server: asyncio.Server) -> None:
+    """What is being accepted comes to its end; asyncio would lose it when the server is closed just then."""
+    for sock in server.sockets:
+        asyncio.get_running_loop().remove_reader(sock.fileno())
+    for _ in range(5):
+        await asyncio.sleep(0)
 
 
 @asynccontextmanager
