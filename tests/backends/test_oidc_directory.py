@@ -38,7 +38,7 @@ def test_it_is_a_directory() -> None:
         (True, set()),
         ([], set()),
     ],
-    ids=str,
+    ids=lambda value: str(sorted(value)) if isinstance(value, set) else str(value),
 )
 async def test_roles_and_groups_are_read_from_claims(claim: object, names: set[str]) -> None:
     op = TinyOp(info={"realm_roles": claim, "teams": claim, "roles": ["not these"], "groups": ["nor these"]})
