@@ -84,10 +84,12 @@ class Reader:
             ):
                 self.chat, self.mine = chat, mine
                 async for event in chat:
+                    if self._life is not life:
+                        return  # another has begun to read, and this one was cancelled with events in its hands
                     self.shown.take(event)
                     self.shown.epoch = chat.epoch
                     if isinstance(event, NewMessage) and event.message.sender == "user":
-                        assert event.mine == (event.message.id in mine)
+                        assert not event.mine or event.message.id in mine
                     self._changed.set()
                     self._changed = anyio.Event()
                 self.over.set()
