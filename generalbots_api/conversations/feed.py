@@ -200,8 +200,8 @@ class Feed:
 
     def _take_snapshot(self, snapshot: Snapshot) -> bool:
         live = self._live.get(snapshot.session_id)
-        if live is not None and live.reply_id == snapshot.reply_id and live.index >= snapshot.index:
-            return False
+        if live is not None and (live.reply_id != snapshot.reply_id or live.index >= snapshot.index):
+            return False  # of another one: the answer to a question came late, and a new reply has begun since
         self._live[snapshot.session_id] = LiveReply(
             snapshot.session_id, snapshot.reply_id, None, None, False, snapshot.index, [snapshot.content]
         )
