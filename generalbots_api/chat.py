@@ -75,8 +75,8 @@ class Chat:
         others = self.control.others
         return Answering(log, self.feed, clock, settings.turn_timeout, settings.reply_max_chars, others, running)
 
-    def _count(self, session_id: BotSessionId) -> int:
-        return self.turns.count(session_id)
+    def _count(self, session_id: BotSessionId, seq: int) -> int:
+        return self.turns.count(session_id, seq)
 
     async def _opened(self, caller: Caller, session: BotSession) -> None:
         await self._newsroom.bot_session_changed(session)

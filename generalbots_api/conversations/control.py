@@ -40,7 +40,7 @@ class Control:
     feed: Feed
     log: ConversationLog
     background: Background
-    count: Callable[[BotSessionId], int]  # of the replies that this node has to write in a session
+    count: Callable[[BotSessionId, int], int]  # of this node's jobs for the messages of a session before a `seq`
 
     def subscribe(self, turns: Turns) -> Callable[[], None]:
         """Do what other nodes ask from now on; the answer ends it."""
@@ -88,7 +88,7 @@ class Control:
 
     async def running_elsewhere(self, session_id: BotSessionId) -> None:
         """Ask how far a reply is that another node writes; a moment is waited for its snapshot, kept by `feed`."""
-        if await self.log.behind(session_id, MAX_SEQ) <= self.count(session_id):
+        if await self.log.behind(session_id, MAX_SEQ) <= self.count(session_id, MAX_SEQ):
             return  # whatever waits there is ours
         heard = anyio.Event()
 
@@ -108,11 +108,17 @@ class Control:
             leave()
 
     async def others(self, job: Job) -> None:
-        """Return when nothing before the job's message is unanswered: other nodes write those replies."""
+        """Return when other nodes have no reply to write that belongs before the job's.
+
+        What of those is this node's own, and yet not done, was found out late and comes behind it.
+        """
         news = News()
         leave = self.feed.listen(job.session_id, news.hear)
         try:
-            while job.message is not None and await self.log.behind(job.session_id, job.message.seq):
+            while job.message is not None:
+                seq = job.message.seq
+                if await self.log.behind(job.session_id, seq) <= self.count(job.session_id, seq):
+                    return
                 await news.wait()
         finally:
             leave()

@@ -109,7 +109,7 @@ class Conversations:
             if added.duplicate:
                 return added
             telling = self.feed.tell(Stored(message=added.message), session.id, origin)
-            self._answer(added.message, asked, is_behind_others=added.behind > self.turns.count(session.id))
+            self._answer(added.message, asked, is_behind_others=added.behind > 0)
         self.count_message()
         await telling
         return added

@@ -11,6 +11,7 @@ import anyio
 from generalbots_api.bots.ports import Bot
 from generalbots_api.caller import Caller
 from generalbots_api.conversations.model import Message
+from generalbots_api.conversations.rules import MAX_SEQ
 from generalbots_api.ids import BotSessionId, MessageId
 
 Background = Callable[[Callable[[], Awaitable[None]]], None]
@@ -27,7 +28,7 @@ class Job:
     bot: Bot
     caller: Caller
     request_id: str
-    is_behind_others: bool = False  # earlier messages of the session are another node's
+    is_behind_others: bool = False  # earlier messages had no reply when it came: whose they are is seen later
     is_stopped: bool = False
     done: anyio.Event = field(default_factory=anyio.Event)  # its reply is stored
     _scope: anyio.CancelScope | None = None
@@ -59,10 +60,10 @@ class Turns:
     def running(self) -> int:
         return len(self._lines)
 
-    def count(self, session_id: BotSessionId) -> int:
-        """How many jobs of the session are running or waiting on this node."""
-        line = self._lines.get(session_id)
-        return len(line) if line is not None else 0
+    def count(self, session_id: BotSessionId, seq: int = MAX_SEQ) -> int:
+        """How many jobs of the session, for messages before `seq`, are running or waiting on this node."""
+        line = self._lines.get(session_id, ())
+        return sum(job.message is None or job.message.seq < seq for job in line)
 
     def is_greeting(self, session_id: BotSessionId) -> bool:
         """Whether a reply without a message is running or waiting there."""
