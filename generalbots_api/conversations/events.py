@@ -111,12 +111,20 @@ class Event(msgspec.Struct, kw_only=True):
     what: Happening
     origin: object | None = None
     _frame: str | None = None
+    _size: int = -1
 
     @property
     def frame(self) -> str:
         if self._frame is None:
             self._frame = frame_of(self.what)
         return self._frame
+
+    @property
+    def size(self) -> int:
+        """Of the frame, in bytes of UTF-8."""
+        if self._size < 0:
+            self._size = len(self.frame) if self.frame.isascii() else len(self.frame.encode())
+        return self._size
 
 
 def frame_of(what: Happening) -> str:

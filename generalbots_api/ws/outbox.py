@@ -42,7 +42,7 @@ class Outbox:
         if isinstance(frame, Event) and isinstance(frame.what, Typing) and self.is_half_full:
             return
         if not (self._frames and isinstance(frame, Event) and isinstance(frame.what, Delta) and self._join(frame.what)):
-            size = size_of(frame if isinstance(frame, str) else frame.frame)
+            size = size_of(frame) if isinstance(frame, str) else frame.size
             self._frames.append((frame, size))
             self._bytes += self._cost(size)
         if len(self._frames) > self.max_frames or self._bytes > self.max_bytes:
