@@ -171,7 +171,7 @@ class Follower:
 
     async def _read(self) -> None:
         while self._is_in_doubt or self.seq < self._newest:
-            self._is_in_doubt = False
+            self._is_in_doubt, heard = False, self._newest
             page = await self.log.after(self.session_id, self.seq, PAGE)
             for message in page.messages:
                 await self.sink.room()
@@ -181,7 +181,7 @@ class Follower:
                     self.sink.put(Event(what=Stored(message=message)))
                 self._pass(message)
             self._newest = max(self._newest, page.head.seq)
-            if not page.messages and not self._is_in_doubt:
+            if not page.messages and not self._is_in_doubt and self._newest == heard:
                 break  # heard of, and not to be read: the log was lost
         if self._leave is not None:
             self._go_live()
