@@ -63,10 +63,13 @@ class Answering:
             note_failure(job, draft, error)
         except anyio.get_cancelled_exc_class():  # the service stops
             draft.fail("The answer was cut off", "interrupted", MessageStatus.INTERRUPTED)
-            with anyio.move_on_after(LAST_WORDS, shield=True):
-                await self._store_once(job, draft)
+            await self._store_last(job, draft)
             raise
-        await self._store(job, draft)
+        try:
+            await self._store(job, draft)
+        except anyio.get_cancelled_exc_class():  # it may be stored, and nobody be told
+            await self._store_last(job, draft)
+            raise
 
     async def _write(self, job: Job, draft: Draft) -> None:
         """Run the bot to its end, telling of each piece."""
@@ -136,6 +139,12 @@ class Answering:
                 draft.memory, draft.suggestions = None, ()
                 note_failure(job, draft, error)
             await anyio.sleep(delay)
+
+    async def _store_last(self, job: Job, draft: Draft) -> None:
+        """When the service stops; to store it twice is to store it once."""
+        if job.message is not None or draft.pieces:
+            with anyio.move_on_after(LAST_WORDS, shield=True):
+                await self._store_once(job, draft)
 
     async def _store_once(self, job: Job, draft: Draft) -> None:
         added = await self.conversation_log.add_reply(draft.reply(job), draft.memory, self.clock.now())
