@@ -103,7 +103,7 @@ def stamp(at: datetime) -> str:
     return at.isoformat().removesuffix("+00:00") + "Z"
 
 
-def paged(field: str, items: Sequence[Json], pagination: Pagination | None) -> Json:
+def paged(field: str, items: Sequence[object], pagination: Pagination | None) -> Json:
     """One page, oldest first or newest first; `items` come oldest first.
 
     Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterable
+from bisect import insort
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -49,6 +49,10 @@ class Group:
     members: dict[str, datetime] = field(default_factory=dict)  # user id -> since when
 
 
+def by_name(group: Group) -> tuple[str, str]:
+    return group.name.casefold(), group.id
+
+
 class People:
     """Everyone the directory knows.
 
@@ -59,6 +63,7 @@ class People:
     def __init__(self, seed: Seed, now: datetime) -> None:
         self.users: dict[str, User] = {}
         self.groups: dict[str, Group] = {}
+        self.groups_by_name: list[Group] = []  # the order that is asked for, kept, as there may be many
         for number, user in enumerate(seed.users):
             _in_field(f"users[{number}]", self._user_problem(user))
             self._add_user(user, now)
@@ -99,12 +104,15 @@ class People:
     def add_group(self, name: str, description: str, now: datetime, *, id: str | None = None) -> Group:
         """The name must be new: ask `has_group` before."""
         id = id or self._new_id("group", name)
-        self.groups[id] = Group(id=id, name=name, description=description, created_at=now, changed_at=now)
-        return self.groups[id]
+        group = self.groups[id] = Group(id=id, name=name, description=description, created_at=now, changed_at=now)
+        insort(self.groups_by_name, group, key=by_name)
+        return group
 
-    def groups_seen_by(self, user: User) -> Iterable[Group]:
-        """An admin sees all, everyone else those that he is a member of."""
-        return [one for one in self.groups.values() if user.is_admin or user.id in one.members]
+    def groups_seen_by(self, user: User) -> list[Group]:
+        """An admin sees all, everyone else those that he is a member of; by name, which never changes."""
+        if user.is_admin:
+            return list(self.groups_by_name)
+        return [one for one in self.groups_by_name if user.id in one.members]
 
     def _add_user(self, seed: UserSeed, now: datetime) -> None:
         id = seed.id or self._new_id("user", seed.username)

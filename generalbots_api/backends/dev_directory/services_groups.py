@@ -53,9 +53,11 @@ class GroupService:
 
     def _list(self, caller: User, asked: ListGroups) -> Json:
         seen = self.core.people.groups_seen_by(caller)
-        found = [group for group in seen if all(one.fits(group) for one in asked.filters)]
-        found.sort(key=_ORDERS.get(asked.sorting_column, _by_creation))
-        return paged("groups", [shown(group) for group in found], asked.pagination)
+        found = [group for group in seen if all(one.fits(group) for one in asked.filters)] if asked.filters else seen
+        if asked.sorting_column is not GroupField.NAME:
+            found.sort(key=_ORDERS.get(asked.sorting_column, _by_creation))
+        page = paged("groups", found, asked.pagination)
+        return {**page, "groups": [shown(group) for group in page["groups"]]}
 
     def _list_users(self, caller: User, asked: ListGroupUsers) -> Json:
         """By the time they came."""
@@ -120,7 +122,6 @@ def _by_creation(group: Group) -> tuple[str, str]:
 
 _ORDERS: dict[GroupField, Callable[[Group], tuple[str, str]]] = {
     GroupField.ID: lambda group: (group.id, ""),
-    GroupField.NAME: lambda group: (group.name.casefold(), group.id),
     GroupField.CHANGE_DATE: lambda group: (group.changed_at.isoformat(), group.id),
 }
 
