@@ -98,7 +98,7 @@ async def test_a_service_that_refuses_connections_is_unavailable() -> None:
 async def test_a_service_that_hangs_or_drips_is_given_up_and_cut_off(
     trouble: Callable[[SocketStream], Awaitable[None]],
 ) -> None:
-    async with far(trouble) as served, way_out(timeout=0.05) as outgoing:
+    async with far(trouble) as served, way_out(timeout=0.5) as outgoing:  # enough to be sent on a busy machine
         with pytest.raises(Unavailable):
             await outgoing.get(served.url)
         await served.cut.wait()
