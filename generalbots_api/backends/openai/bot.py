@@ -5,22 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from typing import Self
 
 import msgspec
 
 from generalbots_api.auth.model import Secret
-from generalbots_api.backends.http_bot.connections import Connections, Patience, UpstreamError, checked_url
-from generalbots_api.backends.http_bot.history import Window
+from generalbots_api.backends.http_bot.bot import HttpBot
+from generalbots_api.backends.http_bot.connections import UpstreamError, checked_url
 from generalbots_api.backends.openai.completion import Completion, whole_text
-from generalbots_api.bots.model import BotInfo, BotStatus, Piece
+from generalbots_api.bots.model import BotStatus, Piece
 from generalbots_api.bots.ports import Turn, TurnMessage
 
 _OWN = frozenset({"messages", "model", "stream"})
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class OpenAIBot:
+class OpenAIBot(HttpBot):
     """Streams from `POST {base_url}/chat/completions`.
 
     Its connections are kept while the service is open. To cancel the turn
@@ -30,7 +29,6 @@ class OpenAIBot:
         ValueError: a value is out of range; the message names the field.
     """
 
-    info: BotInfo
     base_url: str
     """With the version, as in `http://127.0.0.1:8080/v1`."""
     model: str
@@ -40,33 +38,13 @@ class OpenAIBot:
     max_tokens: int | None = None
     extra: Mapping[str, object] = field(default_factory=dict)
     """Further fields of the request, as `{"top_p": 0.9}`."""
-    history_messages: int = 20
-    history_chars: int = 32_000
-    """Of the messages before this one the newest are sent, as many as both bounds allow."""
-    connect_timeout: float = 5  # seconds, as those below
     first_timeout: float = 120
     """From the request to the first piece: a local model reads the whole prompt in this time."""
-    between_timeout: float = 30
-    total_timeout: float | None = None
-    """None: `Settings.turn_timeout` alone."""
     max_answer_bytes: int = 16_777_216  # of the stream, with all that is around the text
-    max_line_bytes: int = 1_048_576
-    max_connections: int = 100
-    _window: Window = field(init=False, repr=False)
-    _connections: Connections = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.base_url = checked_url(self.base_url, "base_url").rstrip("/")
-        self._window = Window(self.history_messages, self.history_chars)
-        patience = Patience(
-            connect=self.connect_timeout,
-            first=self.first_timeout,
-            between=self.between_timeout,
-            total=self.total_timeout,
-        )
-        for name in ("max_answer_bytes", "max_line_bytes", "max_connections"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: must be more than 0")
+        HttpBot.__post_init__(self)  # `super()` does not know a class with slots
         if self.temperature is not None and not (math.isfinite(self.temperature) and self.temperature >= 0):
             raise ValueError("temperature: must be 0 or more")
         if self.max_tokens is not None and self.max_tokens < 1:
@@ -74,14 +52,6 @@ class OpenAIBot:
         if _OWN & self.extra.keys():
             raise ValueError(f"extra: must not hold {', '.join(sorted(_OWN & self.extra.keys()))}")
         self.api_key = Secret(self.api_key) if isinstance(self.api_key, str) else self.api_key
-        self._connections = Connections(patience, self.max_answer_bytes, self.max_connections)
-
-    async def __aenter__(self) -> Self:
-        await self._connections.open()
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        await self._connections.close()
 
     async def reply(self, turn: Turn, /) -> AsyncIterator[Piece]:
         """Raises:

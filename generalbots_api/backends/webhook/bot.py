@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from typing import Self
 
 import msgspec
 
-from generalbots_api.backends.http_bot.connections import Connections, Patience, UpstreamError, checked_url
-from generalbots_api.backends.http_bot.history import Window
+from generalbots_api.backends.http_bot.bot import HttpBot
+from generalbots_api.backends.http_bot.connections import UpstreamError, checked_url
 from generalbots_api.backends.webhook.parts import Part, parts_of
 from generalbots_api.backends.webhook.signing import check_secrets, sign
-from generalbots_api.bots.model import BotInfo, Piece, Suggestions
+from generalbots_api.bots.model import Piece, Suggestions
 from generalbots_api.bots.ports import Turn, TurnMessage
 from generalbots_api.clock import Clock, SystemClock
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class WebhookBot:
+class WebhookBot(HttpBot):
     """Posts each turn to `url`, signed, and streams the answer.
 
     The same turn always has the same `Idempotency-Key`, and may be sent twice:
@@ -29,47 +28,15 @@ class WebhookBot:
         ValueError: a value is out of range; the message names the field.
     """
 
-    info: BotInfo
     url: str
     secrets: Sequence[str | bytes] = field(repr=False)
     """Each signs. To change: add the new one, have the receiver take it, remove the old one."""
-    history_messages: int = 20
-    history_chars: int = 32_000
-    """Of the messages before this one the newest are sent, as many as both bounds allow."""
-    connect_timeout: float = 5  # seconds, as those below
-    first_timeout: float = 60
-    """From the request to the first piece."""
-    between_timeout: float = 30
-    total_timeout: float | None = None
-    """None: `Settings.turn_timeout` alone."""
-    max_answer_bytes: int = 4_194_304
-    max_line_bytes: int = 1_048_576
-    max_connections: int = 100
     clock: Clock = field(default_factory=SystemClock, repr=False)
-    _window: Window = field(init=False, repr=False)
-    _connections: Connections = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         checked_url(self.url, "url")
         check_secrets(self.secrets)
-        self._window = Window(self.history_messages, self.history_chars)
-        patience = Patience(
-            connect=self.connect_timeout,
-            first=self.first_timeout,
-            between=self.between_timeout,
-            total=self.total_timeout,
-        )
-        for name in ("max_answer_bytes", "max_line_bytes", "max_connections"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: must be more than 0")
-        self._connections = Connections(patience, self.max_answer_bytes, self.max_connections)
-
-    async def __aenter__(self) -> Self:
-        await self._connections.open()
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        await self._connections.close()
+        HttpBot.__post_init__(self)  # `super()` does not know a class with slots
 
     async def reply(self, turn: Turn, /) -> AsyncIterator[Piece]:
         """Raises:
