@@ -14,14 +14,19 @@ from typing import Any
 import msgspec
 
 from generalbots_api import GeneralBots
+from generalbots_api.backends.dev_directory import DevDirectory
 from generalbots_api.backends.sqlite import SqliteStorage
 from generalbots_api.ids import BotId, BotSessionId, UserId
 from generalbots_api.sessions.model import BotSession
-from tests.bench.apps import add_login, new_scope, running
+from generalbots_api.testing import ManualClock
+from tests.bench.apps import PLENTY, add_login, new_scope, running
 from tests.bench.table import Row
+from tests.support.service import BASE, KEY, running_service
 
 USER = UserId(f"2{0:017}")  # of `add_login`
 SESSION = BotSessionId("growth")
+DEV_ISSUER = f"{BASE}/dev-directory"
+FEW_GROUPS, MANY_GROUPS = 30, 10_000
 IN_SESSION = 1_000  # messages of the conversation that is read
 
 
@@ -34,19 +39,31 @@ async def rows(quick: bool) -> list[Row]:
         folder = Path(stack.enter_context(TemporaryDirectory()))
         small = await _asks(stack, folder / "small.db", IN_SESSION)
         large = await _asks(stack, folder / "large.db", many)
-        costs = await _interleaved(small, large, 30 if quick else 100)
+        rounds = 30 if quick else 100
+        costs = await _interleaved(small, large, rounds)
+        few, more = await _groups(stack, folder, FEW_GROUPS), await _groups(stack, folder, MANY_GROUPS)
+        of_groups = await _interleaved(few, more, rounds)
     return [
-        Row(
-            goal="P11",
-            what=f"{what}, {many:,} messages in the database",
-            ours=ours,
-            other=other,
-            unit="ms",
-            other_name=f"{IN_SESSION:,} messages",
-            most=1.5,
-        )
-        for what, (other, ours) in costs.items()
+        *(_row(f"{what}, {many:,} messages in all", f"{IN_SESSION:,} messages", costs[what]) for what in costs),
+        *(_row(f"{what} of {MANY_GROUPS:,} groups", f"{FEW_GROUPS} groups", of_groups[what]) for what in of_groups),
     ]
+
+
+def _row(what: str, other_name: str, cost: tuple[float, float]) -> Row:
+    few, many = cost
+    return Row(goal="P11", what=what, ours=many, other=few, unit="ms", other_name=other_name, most=1.5)
+
+
+async def _groups(stack: AsyncExitStack, folder: Path, count: int) -> dict[str, Ask]:
+    """The first page of an admin, through the client of Zitadel to the development directory."""
+    people = folder / f"people-{count}.toml"
+    groups = "".join(f'[[groups]]\nname = "Group {number:05}"\n' for number in range(count))
+    people.write_text(f'[[users]]\nusername = "admin"\nroles = ["admin"]\n{groups}', encoding="utf-8")
+    clock = ManualClock()
+    dev = DevDirectory(DEV_ISSUER, secret_keys=[KEY], clock=clock, users_file=people)
+    service = await stack.enter_async_context(running_service(clock=clock, dev=dev, settings={"limit_admin": PLENTY}))
+    header = (b"authorization", f"Bearer {await service.token('admin')}".encode())
+    return {"the first page": reading(service.gb, header, "/api/groups/list?limit=20")}
 
 
 async def _asks(stack: AsyncExitStack, path: Path, messages: int) -> dict[str, Ask]:

@@ -113,7 +113,7 @@ def paged(field: str, items: Sequence[object], pagination: Pagination | None) ->
     offset, limit = _whole(wanted.offset), _whole(wanted.limit) or DEFAULT_LIMIT
     if limit > MAX_LIMIT:
         raise ServiceError("invalid_argument", f"limit: {MAX_LIMIT} at most (QUERY-4M0fs)")
-    ordered = list(items) if wanted.asc else list(items)[::-1]
+    ordered = items if wanted.asc else items[::-1]
     return {
         field: ordered[offset : offset + limit],
         "pagination": {"totalResult": len(ordered), "appliedLimit": limit},

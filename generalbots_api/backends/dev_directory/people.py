@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from bisect import insort
+from bisect import bisect_left, insort
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -47,6 +48,11 @@ class Group:
     created_at: datetime
     changed_at: datetime
     members: dict[str, datetime] = field(default_factory=dict)  # user id -> since when
+
+
+def sees(user: User, group: Group) -> bool:
+    """An admin sees all, everyone else those that he is a member of."""
+    return user.is_admin or user.id in group.members
 
 
 def by_name(group: Group) -> tuple[str, str]:
@@ -99,7 +105,9 @@ class People:
         return any(one.email.casefold() == email.casefold() for one in self.users.values() if one is not but)
 
     def has_group(self, name: str) -> bool:
-        return any(group.name.casefold() == name.casefold() for group in self.groups.values())
+        wanted = name.casefold()
+        place = bisect_left(self.groups_by_name, (wanted, ""), key=by_name)
+        return place < len(self.groups_by_name) and by_name(self.groups_by_name[place])[0] == wanted
 
     def add_group(self, name: str, description: str, now: datetime, *, id: str | None = None) -> Group:
         """The name must be new: ask `has_group` before."""
@@ -109,10 +117,13 @@ class People:
         return group
 
     def groups_seen_by(self, user: User) -> list[Group]:
-        """An admin sees all, everyone else those that he is a member of; by name, which never changes."""
-        if user.is_admin:
-            return list(self.groups_by_name)
-        return [one for one in self.groups_by_name if user.id in one.members]
+        """By name, which never changes."""
+        return list(self.groups_by_name) if user.is_admin else [one for one in self.groups_by_name if sees(user, one)]
+
+    def groups_of_ids(self, user: User, ids: Iterable[str]) -> list[Group]:
+        """Those of these that the user sees, each once."""
+        found = [self.groups[id] for id in dict.fromkeys(ids) if id in self.groups]
+        return [one for one in found if sees(user, one)]
 
     def _add_user(self, seed: UserSeed, now: datetime) -> None:
         id = seed.id or self._new_id("user", seed.username)

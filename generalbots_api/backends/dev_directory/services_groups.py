@@ -61,9 +61,12 @@ class GroupService:
 
     def _list_users(self, caller: User, asked: ListGroupUsers) -> Json:
         """By the time they came."""
+        people = self.core.people
+        named = next((one.group_ids.ids for one in asked.filters if one.group_ids is not None), None)
+        seen = people.groups_seen_by(caller) if named is None else people.groups_of_ids(caller, named)
         rows = [
             (since, group.id, user_id)
-            for group in self.core.people.groups_seen_by(caller)
+            for group in seen
             for user_id, since in group.members.items()
             if all(one.fits(group.id, user_id) for one in asked.filters)
         ]
