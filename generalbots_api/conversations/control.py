@@ -56,7 +56,7 @@ class Control:
             session_id = msgspec.json.decode(payload, type=AskNews).session_id
             live = self.feed.live(session_id)
             if live is not None and live.is_ours:
-                self._beside(lambda: self.feed.repeat(session_id))
+                self.beside(lambda: self.feed.repeat(session_id))
 
         leaves = [self.bus.subscribe(STOP, stop), self.bus.subscribe(ASK, tell)]
 
@@ -99,7 +99,7 @@ class Control:
         async def ask() -> None:
             await self._publish(ASK, AskNews(session_id))
 
-        leave = self.feed.listen(session_id, hear, lambda: self._beside(ask))  # an answer may have been missed
+        leave = self.feed.listen(session_id, hear, lambda: self.beside(ask))  # an answer may have been missed
         try:
             with anyio.move_on_after(ASK_TIMEOUT):
                 await ask()
@@ -123,8 +123,8 @@ class Control:
         finally:
             leave()
 
-    def _beside(self, job: Callable[[], Awaitable[None]]) -> None:
-        """Run it, unless the service is stopping: a listener of the bus never raises."""
+    def beside(self, job: Callable[[], Awaitable[None]]) -> None:
+        """Run it, unless the service is stopping: then the next start finds what there is to do."""
         with suppress(RuntimeError):
             self.background(job)
 

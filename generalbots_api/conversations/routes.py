@@ -10,7 +10,8 @@ from generalbots_api.conversations.asking import client_id, place, preferred_wai
 from generalbots_api.conversations.events import MessageView, shown
 from generalbots_api.conversations.model import Added, Sender, Summary
 from generalbots_api.conversations.reading import Reading
-from generalbots_api.conversations.service import Conversations, Sending
+from generalbots_api.conversations.sending import Sending
+from generalbots_api.conversations.service import Conversations
 from generalbots_api.conversations.shapes import (
     Cancel,
     CancelledJson,

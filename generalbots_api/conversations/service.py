@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import chain, repeat
-from typing import Any, Literal
+from typing import Literal
 
 import anyio
 
@@ -20,6 +20,7 @@ from generalbots_api.conversations.following import Follower, Sink, Spawn
 from generalbots_api.conversations.model import GREETING, Added, Message, NewMessage
 from generalbots_api.conversations.ports import ConversationLog
 from generalbots_api.conversations.rules import MAX_SEQ, check_message
+from generalbots_api.conversations.sending import Asked, Sending, unheard
 from generalbots_api.conversations.turns import Job, Turns
 from generalbots_api.errors import ApiError, Conflict, Forbidden, NotFound, Unavailable
 from generalbots_api.ids import BotId, BotSessionId, MessageId, new_id
@@ -29,36 +30,6 @@ from generalbots_api.sessions.service import BotSessions
 
 SETTLE_DELAYS = (5.0, 15.0, 60.0)  # seconds between looks for a message whose storing may have failed
 STOP_TIMEOUT = 5.0  # seconds that a cancellation is waited for
-
-IfBusy = Literal["queue", "interrupt", "reject"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sending:
-    """What a client sends, whatever the door. `id` makes the send safe to repeat.
-
-    `message_id` is for a door that must know it before the message is stored.
-    """
-
-    session_id: BotSessionId
-    content: str
-    id: str | None = None
-    metadata: dict[str, Any] = field(default_factory=dict)
-    if_busy: IfBusy = "queue"
-    message_id: MessageId = field(default_factory=lambda: MessageId(new_id()))
-
-
-def unheard(added: Added) -> None:
-    """For a door that needs no word between the commit and the first piece of the reply."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """Who is to answer a message, and in whose name."""
-
-    bot: Bot
-    caller: Caller
-    request_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,19 +71,28 @@ class Conversations:
         """
         check_message(sending.content, sending.id, sending.metadata, self.max_chars)
         async with self._order.hold(sending.session_id):  # turns run in the order of `seq`, none after the end
-            session = await self.sessions.active(caller, sending.session_id)
-            asked = Asked(await self.bots.permitted(caller, session.bot_id), caller, request_id)
+            asked = Asked(await self.permitted(caller, sending.session_id), caller, request_id)
             await self._make_way(sending)
             most_waiting = 0 if sending.if_busy == "reject" else self.queue
             added = await self._add(self._new_message(caller, sending), most_waiting, asked)
             on_stored(added)
             if added.duplicate:
                 return added
-            telling = self.feed.tell(Stored(message=added.message), session.id, origin)
+            telling = self.feed.tell(Stored(message=added.message), sending.session_id, origin)
             self._answer(added.message, asked, is_behind_others=added.behind > 0)
         self.count_message()
         await telling
         return added
+
+    async def permitted(self, caller: Caller, session_id: BotSessionId) -> Bot:
+        """The bot of an active session of the caller's own, if it is still the caller's to talk with and follow.
+
+        Raises:
+            NotFound: no such session, or it has ended, or its bot is gone.
+            Forbidden: somebody else's session, or a bot that the caller may no longer use.
+        """
+        session = await self.sessions.active(caller, session_id)
+        return await self.bots.permitted(caller, session.bot_id)
 
     async def start(self, caller: Caller, bot_id: BotId, initial: str | None, request_id: str) -> BotSession:
         """Open a session and send a first message in it, if there is one.
@@ -190,8 +170,8 @@ class Conversations:
         with anyio.CancelScope(shield=True):  # a message that is stored is answered, though its sender has gone
             try:
                 added = await self.log.add_message(message, most_waiting, self.clock.now())
-            except Unavailable:  # a storage that fails has stored it or not
-                self.turns.background(lambda: self._answer_if_stored(message, asked))
+            except (Unavailable, anyio.get_cancelled_exc_class()):  # it is stored by then, or not
+                self.control.beside(lambda: self._answer_if_stored(message, asked))
                 raise
         return added
 

@@ -51,8 +51,7 @@ class EventStreams:
         Unavailable: there are too many sockets, or the service is stopping.
         """
         self.sockets.check_room()
-        session = await self.conversations.sessions.active(caller, session_id)
-        await self.conversations.bots.permitted(caller, session.bot_id)
+        await self.conversations.permitted(caller, session_id)
 
     async def follow(self, who: Listener, session_id: BotSessionId, place: Place, write: Write) -> None:
         """Write what happens in the conversation from `place` on, until the stream is closed."""
@@ -93,14 +92,12 @@ class EventStreams:
         is_announced: bool,
     ) -> None:
         async with anyio.create_task_group() as tasks:
-            follower = self.conversations.follower(session_id, sink, tasks.start_soon, socket)
-            rights = Rights(self.conversations, socket, {session_id: follower})
+            rights = Rights(self.conversations, socket)
             socket.look_at_rights = rights.look
-            socket.sessions.add(session_id)
             self.sockets.add(socket)
             try:
+                joined, follower = await rights.join(session_id, sink, tasks.start_soon, place)
                 await self.sockets.look_at(socket)
-                joined = await follower.join(place)
                 epoch = joined.head.epoch
                 if is_announced:
                     begin = encoded(subscribed(SubscribeFrame(session_id=session_id), joined))

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from generalbots_api.conversations.events import Event, Stored
 from generalbots_api.conversations.following import Place, Spawn
 from generalbots_api.conversations.model import Sender
-from generalbots_api.conversations.service import Conversations, Sending
+from generalbots_api.conversations.sending import Sending
+from generalbots_api.conversations.service import Conversations
 from generalbots_api.errors import InvalidRequest
 from generalbots_api.ids import BotSessionId
 from generalbots_api.ws.model import PONG, ClientFrame, PingFrame, SendFrame, reply_frame

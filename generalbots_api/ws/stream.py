@@ -13,7 +13,8 @@ import msgspec
 from generalbots_api.caller import Caller
 from generalbots_api.conversations.following import Follower, Joined, Place, Spawn
 from generalbots_api.conversations.model import Added
-from generalbots_api.conversations.service import Conversations, Sending
+from generalbots_api.conversations.sending import Sending
+from generalbots_api.conversations.service import Conversations
 from generalbots_api.errors import ApiError, Forbidden, InvalidRequest
 from generalbots_api.ids import BotSessionId, MessageId
 from generalbots_api.ws.loop import frame_error
@@ -119,14 +120,14 @@ class StreamDialogue:
         """Sending subscribes; it must not be somebody else's session."""
         if session_id in self.rights.followers:
             return self.rights.followers[session_id]
-        await self._check(session_id)
+        await self.conversations.permitted(self.socket.caller, session_id)
         joined, follower = await self._join(session_id, Place())
         follower.go(joined.head.seq)
         return follower
 
     async def _subscribe(self, frame: SubscribeFrame) -> None:
         session_id = BotSessionId(frame.session_id)
-        await self._check(session_id)
+        await self.conversations.permitted(self.socket.caller, session_id)
         place = Place(
             seq=frame.after_seq,
             epoch=frame.epoch,
@@ -136,13 +137,6 @@ class StreamDialogue:
         joined, follower = await self._join(session_id, place)
         self.socket.outbox.put(encoded(subscribed(frame, joined)))
         follower.go(joined.head.seq)
-
-    async def _check(self, session_id: BotSessionId) -> None:
-        """Raises:
-        NotFound, Forbidden: the session is not there, not active or not the caller's, or its bot is not any more.
-        """
-        session = await self.conversations.sessions.active(self.socket.caller, session_id)
-        await self.conversations.bots.permitted(self.socket.caller, session.bot_id)
 
     async def _join(self, session_id: BotSessionId, place: Place) -> tuple[Joined, Follower]:
         self.rights.leave(session_id)

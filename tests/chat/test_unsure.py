@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 
 import pytest
@@ -44,3 +45,31 @@ async def test_a_message_of_which_nobody_knows_whether_it_was_stored(
         stored = await history(client, session)
     assert [message["content"] for message in stored] == ["Hello", "Hi"]
     assert puppet.asked == ["Hello"]
+
+
+async def test_a_message_whose_sender_was_cancelled_by_the_host_as_it_was_stored(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By `asyncio.timeout` in a host's middleware, which no scope of anyio shields from."""
+    monkeypatch.setattr("generalbots_api.conversations.service.SETTLE_DELAYS", (0.0,))
+    storage, puppet, stored = MemoryStorage(), Puppet(), asyncio.Event()
+    add = storage.log.add_message
+
+    async def add_and_wait(message: NewMessage, most_waiting: int, now: datetime, /) -> Added:
+        added = await add(message, most_waiting, now)
+        stored.set()
+        await asyncio.Event().wait()
+        return added
+
+    async with running_service(bots=[puppet], storage=storage) as service, await service.bearer("alice") as client:
+        session = await new_session(client)
+        monkeypatch.setattr(storage.log, "add_message", add_and_wait)
+        body = {"content": "Hello"}
+        sending = asyncio.create_task(client.post(f"/api/conversations/{session}/messages", json=body))
+        await stored.wait()
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        await puppet.began()
+        puppet.end()
+        await history(client, session, after=1, wait=10)
+        assert [message["sender"] for message in await history(client, session)] == ["user", "bot"]
