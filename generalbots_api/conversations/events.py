@@ -123,8 +123,13 @@ class Event(msgspec.Struct, kw_only=True):
     def size(self) -> int:
         """Of the frame, in bytes of UTF-8."""
         if self._size < 0:
-            self._size = len(self.frame) if self.frame.isascii() else len(self.frame.encode())
+            self._size = size_of(self.frame)
         return self._size
+
+
+def size_of(text: str) -> int:
+    """In bytes of UTF-8."""
+    return len(text) if text.isascii() else len(text.encode())
 
 
 def frame_of(what: Happening) -> str:

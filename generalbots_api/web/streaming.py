@@ -38,19 +38,13 @@ async def send_stream(stream: Stream, headers: RawHeaders, receive: Receive, sen
         async with anyio.create_task_group() as tasks:
 
             async def write(piece: bytes) -> None:
-                try:
-                    await send({"type": "http.response.body", "body": piece, "more_body": True})
-                except OSError:  # of a server that says so: ASGI 2.4, "Disconnected Client"
-                    leave()
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
                 await anyio.lowlevel.checkpoint()  # a server's send need not wait, even after the client has gone
 
             async def watch() -> None:
+                nonlocal is_gone
                 while (await receive())["type"] != "http.disconnect":
                     pass
-                leave()
-
-            def leave() -> None:
-                nonlocal is_gone
                 is_gone = True
                 tasks.cancel_scope.cancel()
 

@@ -123,17 +123,14 @@ def with_details(error: ErrorObject, **details: object) -> ErrorObject:
 
 
 async def write_all(socket: Socket, send: Send) -> None:
-    """Send what comes until there is a close to send, or nobody to send it to.
+    """Send what comes until there is a close to send.
 
     A write that takes too long is cancelled by whoever sweeps the sockets.
     """
-    try:
-        with anyio.CancelScope() as socket.outbox.writing:
-            await _write(socket.outbox, send)
-        with anyio.move_on_after(CLOSE_TIMEOUT):
-            await _close(socket, send)
-    except OSError:  # what ASGI has a server raise when the client has gone
-        return
+    with anyio.CancelScope() as socket.outbox.writing:
+        await _write(socket.outbox, send)
+    with anyio.move_on_after(CLOSE_TIMEOUT):
+        await _close(socket, send)
 
 
 async def _write(outbox: Outbox, send: Send) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import anyio
 import msgspec
 
-from generalbots_api.conversations.events import Delta, Event, Typing
+from generalbots_api.conversations.events import Delta, Event, Typing, size_of
 from generalbots_api.ws.model import CloseCode
 
 
@@ -102,8 +102,3 @@ class Outbox:
         self._bytes += self._cost(joined) - self._cost(size)
         self._frames[-1] = Event(what=last.what.joined(delta)), joined
         return True
-
-
-def size_of(text: str) -> int:
-    """In bytes of UTF-8."""
-    return len(text) if text.isascii() else len(text.encode())
