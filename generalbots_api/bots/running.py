@@ -8,7 +8,9 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from types import AsyncGeneratorType, GeneratorType
 
+from generalbots_api.bots.leash import Cut, Leash
 from generalbots_api.bots.model import Piece
 from generalbots_api.bots.outliving import GRACE, Gone, end, tamed
 from generalbots_api.bots.ports import About, Ask, Bot, Greets, Opening, Turn
@@ -31,7 +33,7 @@ class Running:
     grace: float = GRACE  # seconds
     threads: BotThreads = field(default_factory=BotThreads)
 
-    async def run(self, bot: Bot, turn: Turn, take: Take) -> None:
+    async def run(self, bot: Bot, turn: Turn, take: Take, leash: Leash | None = None) -> None:
         """Hand each piece of the bot's reply to `take`, in order; return when the bot has ended.
 
         Raises:
@@ -39,37 +41,47 @@ class Running:
             BotGone: it was removed while the turn waited.
             NoThread: every thread for bots is taken, and none came free in time.
             Gone: the bot cancelled or ended its own task.
+            Cut: by the leash.
             Exception: what the bot or `take` raised.
         """
         with lent(bot) as real:
-            await self._run(real, real.reply, turn, take)
+            await self._run(real, real.reply, turn, take, leash or Leash())
 
-    async def greet(self, bot: Bot, opening: Opening, take: Take) -> None:
+    async def greet(self, bot: Bot, opening: Opening, take: Take, leash: Leash | None = None) -> None:
         """The same for what the bot says first; nothing if it does not greet."""
         with lent(bot) as real:
             if isinstance(real, Greets):
-                await self._run(real, real.greet, opening, take)
+                await self._run(real, real.greet, opening, take, leash or Leash())
 
-    async def _run(self, bot: Bot, ask: Ask[About], about: About, take: Take) -> None:
+    async def _run(self, bot: Bot, ask: Ask[About], about: About, take: Take, leash: Leash) -> None:
+        if leash.is_cut:
+            raise Cut
         run = _Run(self._pieces(bot, ask, about), take)
-        task = asyncio.create_task(run.drive(), name=f"turn of bot {bot.info.id} in {about.session_id}")
+        task = asyncio.create_task(run.drive(), name=bot.info.id)
         task.add_done_callback(lambda _: run.settle(Gone("its task ended")))  # unless it is known better already
+        leash.put_on(run.settle)
         error: BaseException | None = None
         has_ended = False
         try:
             error = await run.outcome
-            has_ended = True
+            has_ended = not leash.is_cut
         finally:
+            leash.take_off()
             run.is_stopped = True
             if not task.done():
+                task.set_name(f"turn of bot {bot.info.id} in {about.session_id}")
                 await end(task, self.grace, is_ending=has_ended)
         if error is not None:
             raise error
 
     def _pieces(self, bot: Bot, ask: Ask[About], about: About) -> AsyncIterator[Piece]:
-        if runs_in_thread(bot, ask):
+        if getattr(bot, "run_in_thread", False):
             return self.threads.pieces(bot, ask, about)
         pieces = ask(about)
+        if isinstance(pieces, AsyncGeneratorType):  # what most bots give; the rest is dearer to tell
+            return pieces
+        if isinstance(pieces, GeneratorType):  # it has not begun, and never will: an ordinary one belongs into a thread
+            return self.threads.pieces(bot, ask, about)
         if inspect.iscoroutine(pieces):
             pieces.close()
         if not isinstance(pieces, AsyncIterator):
@@ -82,11 +94,6 @@ def lent(bot: Bot) -> AbstractContextManager[Bot]:
     # `isinstance(bot, Lends)` would be a fifth of all that a turn costs here
     lend: Callable[[], AbstractContextManager[Bot]] | None = getattr(bot, "lend", None)
     return nullcontext(bot) if lend is None else lend()
-
-
-def runs_in_thread(bot: Bot, ask: Ask[About]) -> bool:
-    """Whether the bot says so, or is an ordinary generator."""
-    return bool(getattr(bot, "run_in_thread", False)) or inspect.isgeneratorfunction(ask)
 
 
 @dataclass(slots=True)

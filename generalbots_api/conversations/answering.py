@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 
 import anyio
 
+from generalbots_api.bots.leash import Cut
 from generalbots_api.bots.model import Piece
 from generalbots_api.bots.running import Running
 from generalbots_api.clock import Clock
@@ -18,6 +17,7 @@ from generalbots_api.conversations.draft import Draft, TooLong
 from generalbots_api.conversations.events import Delta, Started, Stored, Typing
 from generalbots_api.conversations.feed import Feed
 from generalbots_api.conversations.model import MessageStatus
+from generalbots_api.conversations.patience import Patience
 from generalbots_api.conversations.ports import ConversationLog
 from generalbots_api.conversations.turn import BotOpening, BotTurn
 from generalbots_api.conversations.turns import Job
@@ -27,7 +27,6 @@ from generalbots_api.ids import BotId
 log = logging.getLogger("generalbots_api.conversations")
 
 STORE_DELAYS = (0.2, 1, 5, 15)  # seconds between tries to store a reply
-TYPING_SECONDS = 2.0
 LAST_WORDS = 2.0  # seconds to store what there is of a reply when the service stops
 Wait = Callable[[Job], Awaitable[None]]
 
@@ -52,13 +51,11 @@ class Answering:
         try:
             if job.is_behind_others:
                 await self.others(job)
-            with job.scope(self.timeout) as limited, self._hinting(job, draft):
+            with Patience(self.timeout, lambda: self._hint(job, draft), job.leash.cut):
                 if not job.is_stopped:
                     await self._write(job, draft)
             if job.is_stopped:
                 draft.status = MessageStatus.CANCELLED
-            elif limited.cancelled_caught:
-                note_timeout(job, draft)
         except Exception as error:  # noqa: BLE001 # a bot is foreign code, and whatever it raises ends its reply only
             note_failure(job, draft, error)
         except anyio.get_cancelled_exc_class():  # the service stops
@@ -77,22 +74,13 @@ class Answering:
         take = self._taker(job, draft)
         if job.message is None:
             opening = BotOpening(job.session_id, job.reply_id, job.caller, memory)
-            await self.running.greet(job.bot, opening, take)
+            await self.running.greet(job.bot, opening, take, job.leash)
             draft.memory = opening.changed_memory()
         else:
             turn = BotTurn(self.conversation_log, job.message, job.caller, memory)
             await self._start(job)
-            await self.running.run(job.bot, turn, take)
+            await self.running.run(job.bot, turn, take, job.leash)
             draft.memory = turn.changed_memory()
-
-    @contextmanager
-    def _hinting(self, job: Job, draft: Draft) -> Iterator[None]:
-        """Say that the bot is at work, if nothing is to be seen of it for a while."""
-        timer = asyncio.get_running_loop().call_later(TYPING_SECONDS, self._hint, job, draft)
-        try:
-            yield
-        finally:
-            timer.cancel()
 
     def _hint(self, job: Job, draft: Draft) -> None:
         if not draft.pieces:
@@ -155,17 +143,15 @@ def note_failure(job: Job, draft: Draft, error: Exception) -> None:
     """Give the reply the status, and the log the reason; the client is told no more than that."""
     if job.is_stopped:  # a bot may raise what it likes on its way out
         draft.status = MessageStatus.CANCELLED
+    elif isinstance(error, Cut):
+        draft.fail("The bot took too long to answer", "timeout")
+        log.warning("reply.timeout", extra=_where(job))
     elif isinstance(error, TooLong):
         draft.fail("The bot's answer is too long", "too_long")
         log.warning("reply.too_long", extra=_where(job))
     else:
         draft.fail("The bot could not answer", "failed")
         log.error("reply.failed", extra=_where(job), exc_info=error)
-
-
-def note_timeout(job: Job, draft: Draft) -> None:
-    draft.fail("The bot took too long to answer", "timeout")
-    log.warning("reply.timeout", extra=_where(job))
 
 
 def _where(job: Job) -> dict[str, str]:

@@ -178,17 +178,16 @@ class Feed:
 
     def _note(self, what: Lasting, *, is_ours: bool) -> bool:
         """Keep what is known of running replies up to date; whether the event makes sense after what came before."""
-        match what:
-            case Stored(message=message):
-                self.end(message.session_id, message.message_id)
-                return True
-            case Started():
-                reply = LiveReply(what.session_id, what.reply_id, what.in_reply_to, what.bot_id, is_ours)
-                self._live[what.session_id] = reply
-                return True
-            case Delta():
-                return self._add_piece(what)
-        return self._take_snapshot(what)
+        if isinstance(what, Delta):
+            return self._add_piece(what)
+        if isinstance(what, Stored):
+            self.end(what.message.session_id, what.message.message_id)
+            return True
+        if isinstance(what, Snapshot):
+            return self._take_snapshot(what)
+        reply = LiveReply(what.session_id, what.reply_id, what.in_reply_to, what.bot_id, is_ours)
+        self._live[what.session_id] = reply
+        return True
 
     def _add_piece(self, delta: Delta) -> bool:
         live = self._live.get(delta.session_id)

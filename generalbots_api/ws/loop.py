@@ -135,7 +135,13 @@ async def write_all(socket: Socket, send: Send) -> None:
 
 async def _write(outbox: Outbox, send: Send) -> None:
     now = asyncio.get_running_loop().time
-    while (frame := await outbox.next()) is not None:
+    while True:
+        frame = outbox.take()
+        if frame is None:
+            if outbox.close_code is not None:
+                return
+            await outbox.filled()
+            continue
         outbox.writing_since = now()
         await send({"type": "websocket.send", "text": frame if isinstance(frame, str) else frame.frame})
         outbox.writing_since = 0.0

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import anyio
 import msgspec
 
-from generalbots_api.conversations.events import Delta, Event, Typing, size_of
+from generalbots_api.conversations.events import Delta, Event, Happening, Typing, size_of
 from generalbots_api.ws.model import CloseCode
 
 
@@ -39,16 +39,18 @@ class Outbox:
         """
         if self.close_code is not None:
             return
-        if isinstance(frame, Event) and isinstance(frame.what, Typing) and self.is_half_full:
-            return
-        if not (self._frames and isinstance(frame, Event) and isinstance(frame.what, Delta) and self._join(frame.what)):
+        frames = self._frames
+        # `is_half_full` is written out: each event to each socket comes here
+        is_behind = 2 * len(frames) >= self.max_frames or 2 * self._bytes >= self.max_bytes
+        if not (is_behind and isinstance(frame, Event) and self._is_spared(frame.what)):
             size = size_of(frame) if isinstance(frame, str) else frame.size
-            self._frames.append((frame, size))
-            self._bytes += self._cost(size)
-        if len(self._frames) > self.max_frames or self._bytes > self.max_bytes:
-            self._frames.clear()
+            frames.append((frame, size))
+            self._bytes += min(size, self.max_bytes // 4)
+        if len(frames) > self.max_frames or self._bytes > self.max_bytes:
+            frames.clear()
             self.close(CloseCode.SLOW, "The client does not read what is sent")
-        self._wake()
+        if self._filled is not None:
+            self._wake()
 
     async def room(self) -> None:
         """Return when the reader has room, or the socket is closed: for what happened before."""
@@ -72,33 +74,45 @@ class Outbox:
 
     async def next(self) -> str | Event | None:
         """The next thing to send; None: nothing is left but to close."""
-        while not self._frames:
+        while (frame := self.take()) is None:
             if self.close_code is not None:
                 return None
-            self._filled = asyncio.get_running_loop().create_future()
-            await self._filled
+            await self.filled()
+        return frame
+
+    def take(self) -> str | Event | None:
+        """The next thing to send; None: nothing waits."""
+        if not self._frames:
+            return None
         frame, size = self._frames.popleft()
-        self._bytes = self._bytes - self._cost(size) if self._frames else 0
+        self._bytes = self._bytes - min(size, self.max_bytes // 4) if self._frames else 0
         if self._emptied is not None and not self.is_half_full:
             self._emptied.set()
             self._emptied = None
         return frame
 
-    def _cost(self, size: int) -> int:
-        return min(size, self.max_bytes // 4)
+    async def filled(self) -> None:
+        """Return when there is something to send again, or a close."""
+        self._filled = asyncio.get_running_loop().create_future()
+        await self._filled
 
     def _wake(self) -> None:
-        if self._filled is not None and not self._filled.done():
-            self._filled.set_result(None)
+        filled, self._filled = self._filled, None
+        if filled is not None and not filled.done():
+            filled.set_result(None)
+
+    def _is_spared(self, what: Happening) -> bool:
+        """Whether a reader who is behind does without it, or gets it with what waits already."""
+        return isinstance(what, Typing) or (bool(self._frames) and isinstance(what, Delta) and self._join(what))
 
     def _join(self, delta: Delta) -> bool:
-        """Add a piece to one of the same reply that waits still, if the reader is behind."""
+        """Add a piece to one of the same reply that waits still."""
         last, size = self._frames[-1]
-        if not self.is_half_full or not isinstance(last, Event) or not isinstance(last.what, Delta):
+        if not isinstance(last, Event) or not isinstance(last.what, Delta):
             return False
         if last.what.reply_id != delta.reply_id or last.what.index != delta.index - delta.merged:
             return False
-        joined = size + len(msgspec.json.encode(delta.content))  # escapes and all
-        self._bytes += self._cost(joined) - self._cost(size)
+        joined, most = size + len(msgspec.json.encode(delta.content)), self.max_bytes // 4  # escapes and all
+        self._bytes += min(joined, most) - min(size, most)
         self._frames[-1] = Event(what=last.what.joined(delta)), joined
         return True

@@ -438,7 +438,7 @@ async def test_a_session_that_expires_is_ended_for_all_who_follow_it(storage: St
 
 
 async def test_a_bot_that_is_silent_for_a_while_is_said_to_be_typing(stage: Stage, monkeypatch: Any) -> None:
-    monkeypatch.setattr("generalbots_api.conversations.answering.TYPING_SECONDS", 0.01)
+    monkeypatch.setattr("generalbots_api.conversations.patience.TYPING_SECONDS", 0.01)
     async with talk(stage.service, stage.token, stage.session) as one:
         await one.send("Hello")
         typing = (await one.hear_until("typing"))[-1]
