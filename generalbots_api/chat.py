@@ -53,7 +53,7 @@ class Chat:
         self.current_bots = CurrentBots(storage.bot_sessions, settings.session_cache)
         self.feed = Feed(bus)
         self.control = Control(bus, self.feed, log, background, self._count)
-        self.turns = Turns(self._answering(settings, log, clock).answer, background)
+        self.turns = Turns(self._answering(settings, log, clock), background)
         self.conversations = Conversations(
             self.bot_sessions,
             bots,

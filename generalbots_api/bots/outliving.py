@@ -54,24 +54,34 @@ def tamed(error: BaseException) -> BaseException:
 async def end(task: asyncio.Task[Any], grace: float, *, is_ending: bool = False) -> None:
     """Cancel the task and wait; once more, should it have gone on; then give it up.
 
-    `is_ending`: it is on its way out, and gets a first grace before it is cancelled.
+    `is_ending`: it is on its way out, and gets a first grace before it is
+    cancelled. Whoever waits here and is cancelled himself still sees it
+    through: it takes three graces at most.
     """
+    cancelled: asyncio.CancelledError | None = None
     if not task.done():
-        await _cancel(task, grace, is_ending)
+        ending = asyncio.create_task(_cancel(task, grace, is_ending), name="the end of a task")
+        with anyio.CancelScope(shield=True):
+            while not ending.done():
+                try:
+                    await asyncio.shield(ending)
+                except asyncio.CancelledError as error:  # natively, which no scope shields from
+                    cancelled = error
     if not task.done():
         abandon(task)
     else:
         _look_at(task)
+    if cancelled is not None:
+        raise cancelled
 
 
 async def _cancel(task: asyncio.Task[Any], grace: float, is_ending: bool) -> None:
-    with anyio.CancelScope(shield=True):
-        if is_ending:
-            await asyncio.wait([task], timeout=grace)
-        for patience in (grace, grace / 4):
-            if not task.done():
-                task.cancel()
-                await asyncio.wait([task], timeout=patience)
+    if is_ending:
+        await asyncio.wait([task], timeout=grace)
+    for patience in (grace, grace / 4):
+        if not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=patience)
 
 
 def abandon(task: asyncio.Task[Any]) -> None:

@@ -6,20 +6,25 @@ import asyncio
 import inspect
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from types import AsyncGeneratorType, GeneratorType
+from typing import Any
 
-from generalbots_api.bots.leash import Cut, Leash
 from generalbots_api.bots.model import Piece
 from generalbots_api.bots.outliving import GRACE, Gone, end, tamed
-from generalbots_api.bots.ports import About, Ask, Bot, Greets, Opening, Turn
+from generalbots_api.bots.ports import Ask, Bot, Greets, Opening
 from generalbots_api.bots.threads import BotThreads
 
 log = logging.getLogger("generalbots_api.bots")
 
 MAX_BLANKS = 10_000  # empty pieces and suggestions of one turn
 Take = Callable[[Piece], Awaitable[None]]
+Over = Callable[[BaseException | None], None]
+
+
+class Cut(Exception):
+    """The turn was ended from outside."""
 
 
 @dataclass(slots=True)
@@ -33,48 +38,47 @@ class Running:
     grace: float = GRACE  # seconds
     threads: BotThreads = field(default_factory=BotThreads)
 
-    async def run(self, bot: Bot, turn: Turn, take: Take, leash: Leash | None = None) -> None:
-        """Hand each piece of the bot's reply to `take`, in order; return when the bot has ended.
+    def begin(
+        self, bot: Bot, about: Callable[[], Awaitable[Opening]], take: Take, over: Over, *, is_greeting: bool = False
+    ) -> Run:
+        """Have the bot reply, or greet: each piece is handed to `take`, in order, and then `over` is called, once.
 
-        Raises:
-            TypeError: `reply` gives no pieces, or one that is neither text nor suggestions.
-            BotGone: it was removed while the turn waited.
-            NoThread: every thread for bots is taken, and none came free in time.
-            Gone: the bot cancelled or ended its own task.
-            Cut: by the leash.
-            Exception: what the bot or `take` raised.
+        `about` gives what the bot may look at, in the bot's own task. `over` gets
+        None, or why there is nothing more:
+
+        - TypeError: `reply` gives no pieces, or one that is neither text nor suggestions.
+        - BotGone: the bot was removed while the turn waited.
+        - NoThread: every thread for bots is taken, and none came free in time.
+        - Gone: the bot cancelled or ended its own task.
+        - Cut: `Run.cut`.
+        - Exception: what the bot, `about` or `take` raised.
         """
-        with lent(bot) as real:
-            await self._run(real, real.reply, turn, take, leash or Leash())
+        run = Run(bot, about, take, over, self, is_greeting)
+        run.task = task = asyncio.create_task(run.drive(), name=bot.info.id)
+        task.add_done_callback(run.task_ended)
+        return run
 
-    async def greet(self, bot: Bot, opening: Opening, take: Take, leash: Leash | None = None) -> None:
-        """The same for what the bot says first; nothing if it does not greet."""
-        with lent(bot) as real:
-            if isinstance(real, Greets):
-                await self._run(real, real.greet, opening, take, leash or Leash())
+    async def run(self, bot: Bot, about: Opening, take: Take, *, is_greeting: bool = False) -> None:
+        """The same for somebody who waits until the bot has ended. Raises what `over` would get."""
+        outcome: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
 
-    async def _run(self, bot: Bot, ask: Ask[About], about: About, take: Take, leash: Leash) -> None:
-        if leash.is_cut:
-            raise Cut
-        run = _Run(self._pieces(bot, ask, about), take)
-        task = asyncio.create_task(run.drive(), name=bot.info.id)
-        task.add_done_callback(lambda _: run.settle(Gone("its task ended")))  # unless it is known better already
-        leash.put_on(run.settle)
-        error: BaseException | None = None
-        has_ended = False
+        async def given() -> Opening:
+            return about
+
+        def over(error: BaseException | None) -> None:
+            if not outcome.done():
+                outcome.set_result(error)
+
+        run = self.begin(bot, given, take, over, is_greeting=is_greeting)
         try:
-            error = await run.outcome
-            has_ended = not leash.is_cut
+            error = await outcome
         finally:
-            leash.take_off()
-            run.is_stopped = True
-            if not task.done():
-                task.set_name(f"turn of bot {bot.info.id} in {about.session_id}")
-                await end(task, self.grace, is_ending=has_ended)
+            run.cut()
+            await run.ended()
         if error is not None:
             raise error
 
-    def _pieces(self, bot: Bot, ask: Ask[About], about: About) -> AsyncIterator[Piece]:
+    def pieces(self, bot: Bot, ask: Ask[Any], about: Opening) -> AsyncIterator[Piece]:
         if getattr(bot, "run_in_thread", False):
             return self.threads.pieces(bot, ask, about)
         pieces = ask(about)
@@ -89,24 +93,37 @@ class Running:
         return pieces
 
 
-def lent(bot: Bot) -> AbstractContextManager[Bot]:
-    """The bot itself, or the one that it stands for now."""
-    # `isinstance(bot, Lends)` would be a fifth of all that a turn costs here
-    lend: Callable[[], AbstractContextManager[Bot]] | None = getattr(bot, "lend", None)
-    return nullcontext(bot) if lend is None else lend()
+@dataclass(slots=True, eq=False)
+class Run:
+    """The bot's own task, and what becomes of it. It is over once it is told so, though the task may go on."""
 
-
-@dataclass(slots=True)
-class _Run:
-    """The bot's own task, and what became of it."""
-
-    pieces: AsyncIterator[Piece]
+    bot: Bot
+    about: Callable[[], Awaitable[Opening]]
     take: Take
-    is_stopped: bool = False
-    outcome: asyncio.Future[BaseException | None] = field(init=False)
+    over: Over
+    running: Running
+    is_greeting: bool
+    is_over: bool = False
+    error: BaseException | None = None
+    task: asyncio.Task[None] = field(init=False)
+    _given: Opening | None = None  # by `about`
+    _pieces: AsyncIterator[Piece] | None = None
+    _lent: AbstractContextManager[Bot] | None = None
 
-    def __post_init__(self) -> None:
-        self.outcome = asyncio.get_running_loop().create_future()
+    def cut(self) -> None:
+        """End it now; `ended` sees to the task."""
+        self._settle(Cut())
+
+    async def ended(self) -> None:
+        """Return when the task has ended, or is given up; the bot is given back then."""
+        try:
+            if not self.task.done():
+                if self._given is not None:
+                    self.task.set_name(f"turn of bot {self.bot.info.id} in {self._given.session_id}")
+                await end(self.task, self.running.grace, is_ending=not isinstance(self.error, Cut))
+        finally:
+            if self._lent is not None:
+                self._lent.__exit__(None, None, None)
 
     async def drive(self) -> None:
         try:
@@ -114,15 +131,23 @@ class _Run:
         except (KeyboardInterrupt, GeneratorExit):
             raise  # the process ends, or nothing will ever wake this task again
         except BaseException as error:  # noqa: BLE001 - foreign code; SystemExit would end the process
-            self.settle(tamed(error))  # before closing, which may never return
+            self._settle(tamed(error))  # before closing, which may never return
             await self._close()
         else:
-            self.settle(None)
+            self._settle(None)
 
     async def _take_all(self) -> None:
+        about = self._given = await self.about()
+        if self.is_over:
+            raise Gone("it was ended before it began")
+        bot = self._borrowed()
+        if self.is_greeting and not isinstance(bot, Greets):
+            return
+        ask: Ask[Any] = bot.greet if self.is_greeting else bot.reply  # type: ignore[attr-defined] # looked at above
+        pieces = self._pieces = self.running.pieces(bot, ask, about)
         blanks = 0
-        async for piece in self.pieces:
-            if self.is_stopped:
+        async for piece in pieces:
+            if self.is_over:
                 raise Gone("it went on after its end")
             if not isinstance(piece, str) or not piece:
                 blanks += 1
@@ -131,12 +156,29 @@ class _Run:
             await self.take(piece)
             await asyncio.sleep(0)  # a bot that never waits gives way at each piece all the same
 
-    def settle(self, error: BaseException | None) -> None:
-        if not self.outcome.done():
-            self.outcome.set_result(error)
+    def task_ended(self, task: asyncio.Task[None]) -> None:
+        if not self.is_over:
+            self._settle(Gone("its task ended"))
+
+    def _settle(self, error: BaseException | None) -> None:
+        if self.is_over:
+            return
+        self.is_over, self.error = True, error
+        self.over(error)
+
+    def _borrowed(self) -> Bot:
+        """The bot itself, or the one that it stands for now, until the turn has ended."""
+        # `isinstance(bot, Lends)` would be a fifth of all that a turn costs here
+        lend: Callable[[], AbstractContextManager[Bot]] | None = getattr(self.bot, "lend", None)
+        if lend is None:
+            return self.bot
+        lent = lend()
+        bot = lent.__enter__()
+        self._lent = lent
+        return bot
 
     async def _close(self) -> None:
-        close = getattr(self.pieces, "aclose", None)
+        close = getattr(self._pieces, "aclose", None)
         if close is None:
             return
         try:

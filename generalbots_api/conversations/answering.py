@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain, repeat
 
 import anyio
 
-from generalbots_api.bots.leash import Cut
-from generalbots_api.bots.model import Piece
-from generalbots_api.bots.running import Running
+from generalbots_api.bots.running import Cut, Running
 from generalbots_api.clock import Clock
 from generalbots_api.conversations.draft import Draft, TooLong
-from generalbots_api.conversations.events import Delta, Started, Stored, Typing
+from generalbots_api.conversations.events import Stored
 from generalbots_api.conversations.feed import Feed
+from generalbots_api.conversations.job import Job
 from generalbots_api.conversations.model import MessageStatus
 from generalbots_api.conversations.patience import Patience
 from generalbots_api.conversations.ports import ConversationLog
-from generalbots_api.conversations.turn import BotOpening, BotTurn
-from generalbots_api.conversations.turns import Job
+from generalbots_api.conversations.turns import Store
+from generalbots_api.conversations.writing import Wait, Writing
 from generalbots_api.errors import Unavailable
-from generalbots_api.ids import BotId
 
 log = logging.getLogger("generalbots_api.conversations")
 
 STORE_DELAYS = (0.2, 1, 5, 15)  # seconds between tries to store a reply
 LAST_WORDS = 2.0  # seconds to store what there is of a reply when the service stops
-Wait = Callable[[Job], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,69 +45,40 @@ class Answering:
     others: Wait
     running: Running = field(default_factory=Running)
 
-    async def answer(self, job: Job) -> None:
-        draft = Draft(self.max_chars)
+    def begin(self, job: Job, over: Callable[[Store], None], /) -> None:
+        """Have the bot write; `over` is called once, when it does no more, with what stores its reply."""
+        patience = Patience(self.timeout)
+        writing = Writing(job, Draft(self.max_chars), self.conversation_log, self.feed, patience, self.others)
+
+        def end(error: BaseException | None) -> None:
+            patience.end()
+            over(partial(self._finish, writing, error))
+
+        if job.is_stopped:
+            end(None)
+            return
+        is_greeting = job.message is None
+        writing.run = self.running.begin(job.bot, writing.open, writing.take, end, is_greeting=is_greeting)
+        job.cut = writing.run.cut
+
+    async def _finish(self, writing: Writing, error: BaseException | None) -> None:
+        """Store the reply, whatever became of it."""
+        job, draft = writing.job, writing.draft
         try:
-            if job.is_behind_others:
-                await self.others(job)
-            with Patience(self.timeout, lambda: self._hint(job, draft), job.leash.cut):
-                if not job.is_stopped:
-                    await self._write(job, draft)
-            if job.is_stopped:
-                draft.status = MessageStatus.CANCELLED
-        except Exception as error:  # noqa: BLE001 # a bot is foreign code, and whatever it raises ends its reply only
-            note_failure(job, draft, error)
-        except anyio.get_cancelled_exc_class():  # the service stops
-            draft.fail("The answer was cut off", "interrupted", MessageStatus.INTERRUPTED)
+            writing.conclude(error)
+        except Exception as failure:  # noqa: BLE001 # a bot is foreign code, and whatever it raises ends its reply only
+            note_failure(job, draft, failure)
+        if job.is_stopped:
+            draft.status = MessageStatus.CANCELLED
+        try:
+            if writing.run is not None:
+                await writing.run.ended()
+            if not job.is_interrupted:
+                return await self._store(job, draft)
+        except asyncio.CancelledError:  # the service stops: it may be stored, and nobody be told
             await self._store_last(job, draft)
             raise
-        try:
-            await self._store(job, draft)
-        except anyio.get_cancelled_exc_class():  # it may be stored, and nobody be told
-            await self._store_last(job, draft)
-            raise
-
-    async def _write(self, job: Job, draft: Draft) -> None:
-        """Run the bot to its end, telling of each piece."""
-        memory = await self.conversation_log.memory(job.session_id)
-        take = self._taker(job, draft)
-        if job.message is None:
-            opening = BotOpening(job.session_id, job.reply_id, job.caller, memory)
-            await self.running.greet(job.bot, opening, take, job.leash)
-            draft.memory = opening.changed_memory()
-        else:
-            turn = BotTurn(self.conversation_log, job.message, job.caller, memory)
-            await self._start(job)
-            await self.running.run(job.bot, turn, take, job.leash)
-            draft.memory = turn.changed_memory()
-
-    def _hint(self, job: Job, draft: Draft) -> None:
-        if not draft.pieces:
-            self.feed.hint(Typing(session_id=job.session_id))
-
-    def _taker(self, job: Job, draft: Draft) -> Callable[[Piece], Awaitable[None]]:
-        tell, session_id, reply_id = self.feed.tell, job.session_id, job.reply_id
-        index = -1
-
-        async def take(piece: Piece) -> None:
-            nonlocal index
-            text = draft.add(piece)
-            if text:
-                if index < 0 and job.message is None:
-                    await self._start(job)
-                index += 1
-                await tell(Delta(session_id=session_id, reply_id=reply_id, index=index, content=text), session_id)
-
-        return take
-
-    async def _start(self, job: Job) -> None:
-        started = Started(
-            session_id=job.session_id,
-            reply_id=job.reply_id,
-            in_reply_to=job.message.message_id if job.message is not None else None,
-            bot_id=BotId(job.bot.info.id),
-        )
-        await self.feed.tell(started, job.session_id)
+        await self._store_last(job, draft)
 
     async def _store(self, job: Job, draft: Draft) -> None:
         """Until it is stored, or the service stops: what has no reply then is found at the next start."""
@@ -143,6 +113,8 @@ def note_failure(job: Job, draft: Draft, error: Exception) -> None:
     """Give the reply the status, and the log the reason; the client is told no more than that."""
     if job.is_stopped:  # a bot may raise what it likes on its way out
         draft.status = MessageStatus.CANCELLED
+    elif job.is_interrupted:
+        draft.fail("The answer was cut off", "interrupted", MessageStatus.INTERRUPTED)
     elif isinstance(error, Cut):
         draft.fail("The bot took too long to answer", "timeout")
         log.warning("reply.timeout", extra=_where(job))

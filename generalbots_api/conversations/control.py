@@ -12,10 +12,11 @@ import msgspec
 from generalbots_api.bus import Bus
 from generalbots_api.conversations.events import Event, Snapshot, Stored
 from generalbots_api.conversations.feed import Feed
+from generalbots_api.conversations.job import Job
 from generalbots_api.conversations.model import Sender
 from generalbots_api.conversations.ports import ConversationLog
 from generalbots_api.conversations.rules import MAX_SEQ
-from generalbots_api.conversations.turns import Background, Job, Turns
+from generalbots_api.conversations.turns import Background, Turns
 from generalbots_api.conversations.waiting import News
 from generalbots_api.ids import BotSessionId, MessageId
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from generalbots_api.bots.model import Suggestions
+from generalbots_api.conversations.job import Job
 from generalbots_api.conversations.model import MessageStatus, NewReply
-from generalbots_api.conversations.turns import Job
 from generalbots_api.errors import Code
 from generalbots_api.ids import BotId
 

@@ -9,22 +9,23 @@ TYPING_SECONDS = 2.0
 
 
 class Patience:
-    """`with`: calls `hint` if it takes a while, and `give_up` after `timeout` seconds. One timer, made anew once."""
+    """Calls `hint` if it takes a while, and `give_up` after `timeout` seconds. One timer, made anew once."""
 
     __slots__ = ("_give_up", "_hint", "_loop", "_timeout", "_timer", "_until")
 
-    def __init__(self, timeout: float, hint: Callable[[], None], give_up: Callable[[], None]) -> None:
+    def __init__(self, timeout: float) -> None:
         self._timeout = timeout
-        self._hint = hint
-        self._give_up = give_up
+        self._timer: asyncio.TimerHandle | None = None
 
-    def __enter__(self) -> None:
+    def begin(self, hint: Callable[[], None], give_up: Callable[[], None]) -> None:
+        self._hint, self._give_up = hint, give_up
         self._loop = asyncio.get_running_loop()
         self._until = self._loop.time() + self._timeout
         self._timer = self._loop.call_later(min(TYPING_SECONDS, self._timeout), self._look)
 
-    def __exit__(self, *exc_info: object) -> None:
-        self._timer.cancel()
+    def end(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
 
     def _look(self) -> None:
         left = self._until - self._loop.time()

@@ -18,11 +18,12 @@ from generalbots_api.conversations.control import Control
 from generalbots_api.conversations.events import Stored
 from generalbots_api.conversations.feed import Feed
 from generalbots_api.conversations.following import Follower, Sink, Spawn
+from generalbots_api.conversations.job import Job
 from generalbots_api.conversations.model import GREETING, Added, Message, NewMessage
 from generalbots_api.conversations.ports import ConversationLog
 from generalbots_api.conversations.rules import MAX_SEQ, check_message
 from generalbots_api.conversations.sending import Asked, Sending, unheard
-from generalbots_api.conversations.turns import Job, Turns
+from generalbots_api.conversations.turns import Turns
 from generalbots_api.errors import ApiError, Conflict, Forbidden, NotFound, Unavailable
 from generalbots_api.ids import BotId, BotSessionId, MessageId, new_id
 from generalbots_api.locks import KeyedLocks
@@ -77,11 +78,12 @@ class Conversations:
             await self._make_way(sending)
             most_waiting = 0 if sending.if_busy == "reject" else self.queue
             added = await self._add(self._new_message(caller, sending), most_waiting, asked)
-            on_stored(added)
             if added.duplicate:
+                on_stored(added)
                 return added
+            self._answer(added.message, asked, is_behind_others=added.behind > 0)  # in a task, which begins later
+            on_stored(added)
             telling = self.feed.tell(Stored(message=added.message), sending.session_id, origin)
-            self._answer(added.message, asked, is_behind_others=added.behind > 0)
         self.count_message()
         await telling
         return added

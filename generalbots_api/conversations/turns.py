@@ -3,49 +3,46 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol
 
-from generalbots_api.bots.leash import Leash
-from generalbots_api.bots.ports import Bot
-from generalbots_api.caller import Caller
-from generalbots_api.conversations.model import Message
+import anyio
+
+from generalbots_api.conversations.job import Job
 from generalbots_api.conversations.rules import MAX_SEQ
 from generalbots_api.ids import BotSessionId, MessageId
 
+log = logging.getLogger("generalbots_api.conversations")
+
 Background = Callable[[Callable[[], Awaitable[None]]], None]
 """Runs a job beside the request, until it ends or the service stops."""
+Store = Callable[[], Awaitable[None]]
 
 
-@dataclass(slots=True, eq=False)
-class Job:
-    """A reply to be written: to one stored message, or, with none, a greeting. `stop` ends it early."""
-
-    session_id: BotSessionId
-    reply_id: MessageId
-    message: Message | None
-    bot: Bot
-    caller: Caller
-    request_id: str
-    is_behind_others: bool = False  # earlier messages had no reply when it came: whose they are is seen later
-    is_stopped: bool = False
-    leash: Leash = field(default_factory=Leash)  # that the bot is run on
-    done: asyncio.Event = field(default_factory=asyncio.Event)  # its reply is stored
-
-    def stop(self) -> None:
-        """Cancel the reply, whether it is running, or waiting, or about to be stored."""
-        self.is_stopped = True
-        self.leash.cut()
+class Answers(Protocol):
+    def begin(self, job: Job, over: Callable[[Store], None], /) -> None:
+        """Have the bot write; `over` is called once, when it does no more, with what stores its reply."""
 
 
 @dataclass(slots=True)
 class Turns:
-    """Runs jobs, in the order given for each session. A disconnect does not reach them."""
+    """Runs jobs, in the order given for each session. A disconnect does not reach them.
 
-    answer: Callable[[Job], Awaitable[None]]
+    A turn is two tasks, one after the other: the bot's, and one that stores its
+    reply. Nothing waits beside a bot but the one keeper of all turns, by which
+    they hear that the service stops.
+    """
+
+    answers: Answers
     background: Background
     _lines: dict[BotSessionId, deque[Job]] = field(default_factory=dict)  # the running one first
+    _storing: set[asyncio.Task[None]] = field(default_factory=set)
+    _kept_on: asyncio.AbstractEventLoop | None = None  # where the keeper is
+    _is_ending: bool = False
     _idle: asyncio.Event | None = None
 
     @property
@@ -66,12 +63,10 @@ class Turns:
         line = self._lines.get(job.session_id)
         if line is not None:
             line.append(job)
-            return
-        self._lines[job.session_id] = line = deque([job])
-        try:
-            self.background(lambda: self._run(job.session_id, line))
-        except RuntimeError:  # nothing is begun any more
-            del self._lines[job.session_id]
+        elif self._is_kept():
+            line = self._lines[job.session_id] = deque([job])
+            self.answers.begin(job, partial(self._over, line))
+        else:
             job.done.set()
 
     def stop(self, session_id: BotSessionId, reply_id: MessageId | None = None) -> list[Job]:
@@ -95,17 +90,61 @@ class Turns:
             self._idle = self._idle or asyncio.Event()
             await self._idle.wait()
 
-    async def _run(self, session_id: BotSessionId, line: deque[Job]) -> None:
+    def _over(self, line: deque[Job], store: Store) -> None:
+        task = asyncio.create_task(self._store(line, store), name="a reply to be stored")
+        self._storing.add(task)
+        task.add_done_callback(self._storing.discard)
+
+    async def _store(self, line: deque[Job], store: Store) -> None:
         try:
-            while line:
-                try:
-                    await self.answer(line[0])
-                finally:
-                    line.popleft().done.set()
+            await store()
+        except Exception:  # a bug; those behind it are answered all the same
+            log.exception("reply.lost", extra={"session_id": line[0].session_id})
         finally:
-            for job in line:  # the service stops: they stay unanswered, and are interrupted at the next start
-                job.done.set()
-            del self._lines[session_id]
-            if not self._lines and self._idle is not None:
-                self._idle.set()
-                self._idle = None
+            self._next(line)
+
+    def _next(self, line: deque[Job]) -> None:
+        job = line.popleft()
+        job.done.set()
+        if line and not self._is_ending:
+            self.answers.begin(line[0], partial(self._over, line))
+            return
+        for left in line:  # the service stops: they stay unanswered, and are interrupted at the next start
+            left.done.set()
+        del self._lines[job.session_id]
+        if not self._lines and self._idle is not None:
+            self._idle.set()
+            self._idle = None
+
+    def _is_kept(self) -> bool:
+        """Whether turns may begin: as long as there is somebody to end them."""
+        if self._is_ending:
+            return False
+        loop = asyncio.get_running_loop()
+        if self._kept_on is not loop:
+            try:
+                self.background(self._keep)
+            except RuntimeError:  # nothing is begun any more
+                return False
+            self._kept_on = loop
+            self._lines.clear()  # of another event loop, which is gone
+        return True
+
+    async def _keep(self) -> None:
+        try:
+            await anyio.sleep_forever()
+        except anyio.get_cancelled_exc_class():
+            with anyio.CancelScope(shield=True):
+                await self._end()
+            raise
+
+    async def _end(self) -> None:
+        """The service stops: have what there is of each reply stored. That takes no longer than its last words may."""
+        self._is_ending = True
+        for task in self._storing:
+            task.cancel()
+        for line in list(self._lines.values()):
+            line[0].interrupt()
+        while self._storing:
+            await asyncio.wait(self._storing)
+        self._is_ending, self._kept_on = False, None

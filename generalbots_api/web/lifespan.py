@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
 import anyio
-
-from generalbots_api.web.jobs import Job, Jobs
+from anyio.abc import TaskGroup
 
 log = logging.getLogger("generalbots_api")
 
@@ -18,6 +17,7 @@ FORGOTTEN = (
     "generalbots_api was started by its first request, because nobody ran its lifespan. "
     "Use gb.install(app), pass lifespan=gb.lifespan to your app, or enter `async with gb.lifespan()`."
 )
+Job = Callable[[], Awaitable[None]]
 
 
 @dataclass(slots=True)
@@ -28,7 +28,7 @@ class _Run:
     opened: anyio.Event
     closing: anyio.Event
     task: asyncio.Task[None] | None = None
-    jobs: Jobs | None = None
+    tasks: TaskGroup | None = None
     error: BaseException | None = None
 
 
@@ -70,9 +70,9 @@ class Lifespan:
 
     def background(self, job: Job) -> None:
         """Run `job` beside the requests; it is cancelled when the backends close."""
-        if self._run is None or self._run.jobs is None:
+        if self._run is None or self._run.tasks is None:
             raise RuntimeError("the lifespan is not running")
-        self._run.jobs.start(job)
+        self._run.tasks.start_soon(_guarded, job)
 
     async def _opened(self) -> None:
         run, loop = self._run, asyncio.get_running_loop()
@@ -90,20 +90,18 @@ class Lifespan:
 
     async def _keep(self, run: _Run) -> None:
         try:
-            async with self.open_all():
-                run.jobs = jobs = Jobs(run.loop)
+            async with self.open_all(), anyio.create_task_group() as tasks:
+                run.tasks = tasks
                 self.open_on = run.loop
                 run.opened.set()
-                try:
-                    await run.closing.wait()
-                finally:
-                    await jobs.end()
+                await run.closing.wait()
+                tasks.cancel_scope.cancel()
         except Exception as error:  # handed to whoever waits for the opening
             run.error = error
             if run.opened.is_set():
                 log.exception("lifespan.failed")
         finally:
-            run.jobs = None
+            run.tasks = None
             if self._run is run:
                 self._run = self.open_on = None
             run.opened.set()
@@ -115,3 +113,11 @@ class Lifespan:
         run.closing.set()
         with anyio.CancelScope(shield=True):
             await asyncio.wait([run.task])
+
+
+async def _guarded(job: Job) -> None:
+    """A job that fails is logged; it must not take the others with it."""
+    try:
+        await job()
+    except Exception:
+        log.exception("background.failed")

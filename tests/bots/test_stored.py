@@ -268,7 +268,7 @@ async def test_a_stored_bot_greets_if_its_bot_does() -> None:
         bots = await catalog.all()
         assert [isinstance(bot, Greets) for bot in bots] == [True, False]
         for bot in bots:
-            await Running().greet(bot, ManualTurn("Hello"), take)
+            await Running().run(bot, ManualTurn("Hello"), take, is_greeting=True)
     assert taken == ["Welcome"]
 
 

@@ -88,7 +88,7 @@ async def test_a_service_that_is_opened_again_interrupts_what_it_left_and_goes_o
             await puppet.began()
             other = f"/api/conversations/{await new_session(client)}"
             with monkeypatch.context() as stopping:
-                stopping.setattr(gb._services.chat.turns, "background", not_any_more)
+                stopping.setattr(gb._services.chat.turns, "_is_ending", True)
                 late = await client.post(f"{other}/messages", json={"content": "late"})
             assert late.status_code == 202, "it is stored"
         async with gb.lifespan():
@@ -103,10 +103,6 @@ async def test_a_service_that_is_opened_again_interrupts_what_it_left_and_goes_o
             puppet.end()
             answer = await client.get(f"{other}/history", params={"after": 3, "wait": 10})
             assert [message["content"] for message in answer.json()["messages"]] == ["Yes"]
-
-
-def not_any_more(job: object) -> None:
-    raise RuntimeError("the lifespan is not running")
 
 
 async def test_a_client_that_goes_while_it_is_written_to_is_no_failure(

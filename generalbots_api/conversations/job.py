@@ -1,0 +1,41 @@
+"""A reply to be written."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from generalbots_api.bots.ports import Bot
+from generalbots_api.caller import Caller
+from generalbots_api.conversations.model import Message
+from generalbots_api.ids import BotSessionId, MessageId
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """To one stored message, or, with none, a greeting. `stop` and `interrupt` end it early."""
+
+    session_id: BotSessionId
+    reply_id: MessageId
+    message: Message | None
+    bot: Bot
+    caller: Caller
+    request_id: str
+    is_behind_others: bool = False  # earlier messages had no reply when it came: whose they are is seen later
+    is_stopped: bool = False
+    is_interrupted: bool = False
+    done: asyncio.Event = field(default_factory=asyncio.Event)  # its reply is stored
+    cut: Callable[[], None] | None = None  # ends what the bot is at; None: it has not begun
+
+    def stop(self) -> None:
+        """Cancel the reply, whether it is running, or waiting, or about to be stored."""
+        self.is_stopped = True
+        if self.cut is not None:
+            self.cut()
+
+    def interrupt(self) -> None:
+        """The service stops."""
+        self.is_interrupted = True
+        if self.cut is not None:
+            self.cut()
