@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 from typing import Literal
@@ -81,9 +80,9 @@ class Conversations:
             if added.duplicate:
                 on_stored(added)
                 return added
-            self._answer(added.message, asked, is_behind_others=added.behind > 0)  # in a task, which begins later
-            on_stored(added)
             telling = self.feed.tell(Stored(message=added.message), sending.session_id, origin)
+            self._answer(added.message, asked, is_behind_others=added.behind > 0)  # its task begins later
+            on_stored(added)  # last, so that a socket's writer comes after the bot, and sends what both have in one go
         self.count_message()
         await telling
         return added
@@ -179,18 +178,17 @@ class Conversations:
 
     async def _answer_if_stored(self, message: NewMessage, asked: Asked) -> None:
         """Find out what became of a message, and have it answered if it is there: nobody else will."""
-        stored, is_known = None, False
-        for delay in chain(SETTLE_DELAYS, repeat(SETTLE_DELAYS[-1])):
+        for number, delay in enumerate(chain(SETTLE_DELAYS, repeat(SETTLE_DELAYS[-1])), 1):
             await anyio.sleep(delay)
-            is_last = delay == SETTLE_DELAYS[-1]
-            with suppress(Unavailable):
+            try:
                 stored = await self.log.message(message.session_id, message.message_id)
-                is_known = stored is not None or is_last
-            if is_known:
-                break
-        if stored is not None:
-            await self.feed.tell(Stored(message=stored), message.session_id)
-            self._answer(stored, asked, is_behind_others=True)
+            except Unavailable:
+                continue
+            if stored is not None:
+                await self.feed.tell(Stored(message=stored), message.session_id)
+                return self._answer(stored, asked, is_behind_others=True)
+            if number >= len(SETTLE_DELAYS):
+                return
 
     def _answer(self, message: Message, asked: Asked, *, is_behind_others: bool) -> None:
         job = Job(message.session_id, reply_id_of(message), message, asked.bot, asked.caller, asked.request_id)

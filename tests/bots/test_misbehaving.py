@@ -17,6 +17,7 @@ import pytest
 
 from generalbots_api import BotInfo, BotStatus, Caller, EchoBot, Piece, Suggestions, Turn
 from generalbots_api.bots.listing import BotList
+from generalbots_api.bots.outliving import end
 from generalbots_api.bots.service import Bots
 from generalbots_api.ids import UserId
 from generalbots_api.testing import ManualClock
@@ -257,3 +258,28 @@ async def test_a_bot_whose_health_never_answers_is_offline_and_the_others_are_li
     bots = Bots(BotList((Mute(), EchoBot())), ManualClock(), health_timeout=0.05)
     listed = await bots.listed(Caller(user_id=UserId("1")))
     assert [(bot.info.id, bot.status) for bot in listed] == [("mute", "offline"), ("echo", "online")]
+
+
+async def test_who_is_cancelled_while_a_bot_ends_sees_it_to_its_end() -> None:
+    """Natively, as `asyncio.timeout` does: a bot that was left alone then would hold up the end of the process."""
+    let_go, begun = asyncio.Event(), asyncio.Event()
+
+    async def clings() -> None:
+        try:
+            begun.set()
+            await asyncio.sleep(3_600)
+        except asyncio.CancelledError:
+            await let_go.wait()
+
+    task = asyncio.create_task(clings())
+    await begun.wait()
+    ending = asyncio.create_task(end(task, 3_600))
+    for _ in range(3):
+        await anyio.lowlevel.checkpoint()
+        ending.cancel()
+    await anyio.wait_all_tasks_blocked()
+    assert (task.done(), ending.done()) == (False, False)
+    let_go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await ending
+    assert task.done()

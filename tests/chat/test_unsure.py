@@ -8,8 +8,9 @@ from datetime import datetime
 import pytest
 
 from generalbots_api.backends.memory import MemoryStorage
-from generalbots_api.conversations.model import Added, NewMessage
+from generalbots_api.conversations.model import Added, Message, NewMessage
 from generalbots_api.errors import Unavailable
+from generalbots_api.ids import BotSessionId, MessageId
 from tests.support.promises import check_error
 from tests.support.puppet import Puppet, history, new_session
 from tests.support.service import running_service
@@ -73,3 +74,45 @@ async def test_a_message_whose_sender_was_cancelled_by_the_host_as_it_was_stored
         puppet.end()
         await history(client, session, after=1, wait=10)
         assert [message["sender"] for message in await history(client, session)] == ["user", "bot"]
+
+
+async def test_a_message_that_is_stored_long_after_its_sender_was_cancelled_is_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("generalbots_api.conversations.service.SETTLE_DELAYS", (0.0,) * 5)
+    storage, puppet, asked, enough = MemoryStorage(), Puppet(), asyncio.Event(), asyncio.Event()
+    storing: list[asyncio.Task[Added]] = []
+    add, look, looks = storage.log.add_message, storage.log.message, 0
+
+    async def add_later(message: NewMessage, most_waiting: int, now: datetime, /) -> Added:
+        async def later() -> Added:
+            await enough.wait()
+            return await add(message, most_waiting, now)
+
+        storing.append(asyncio.create_task(later()))
+        asked.set()
+        return await asyncio.shield(storing[0])
+
+    async def look_and_count(session_id: BotSessionId, message_id: MessageId, /) -> Message | None:
+        nonlocal looks
+        found = await look(session_id, message_id)
+        looks += 1
+        if looks == 2:
+            enough.set()
+        await asyncio.sleep(0)
+        return found
+
+    async with running_service(bots=[puppet], storage=storage) as service, await service.bearer("alice") as client:
+        session = await new_session(client)
+        monkeypatch.setattr(storage.log, "add_message", add_later)
+        monkeypatch.setattr(storage.log, "message", look_and_count)
+        body = {"content": "Hello"}
+        sending = asyncio.create_task(client.post(f"/api/conversations/{session}/messages", json=body))
+        await asked.wait()
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        await puppet.began()
+        puppet.end()
+        await history(client, session, after=1, wait=10)
+        assert [message["sender"] for message in await history(client, session)] == ["user", "bot"]
+    assert looks > 2
