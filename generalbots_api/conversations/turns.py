@@ -140,8 +140,9 @@ class Turns:
 
     async def _end(self) -> None:
         """The service stops: have what there is of each reply stored. That takes no longer than its last words may."""
-        self._is_ending = True
-        for task in self._storing:
+        self._is_ending, begun = True, list(self._storing)
+        await asyncio.sleep(0)  # a task that is cancelled before its first step does not even clean up
+        for task in begun:
             task.cancel()
         for line in list(self._lines.values()):
             line[0].interrupt()
