@@ -13,6 +13,7 @@ from runner.serving.http2 import Http2
 from runner.serving.inbox import Tasks
 from runner.serving.inflow import Inflow
 from runner.serving.names import Closed, ConnectionState, H2ProtocolAssumedError, RawData, Updated, WireEvent
+from runner.serving.outflow import Outflow
 from runner.serving.websocket import WebSocket
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Connection(asyncio.Protocol):
     _transport: asyncio.Transport
     _protocol: Http1 | Http2
     _inflow: Inflow
+    _outflow: Outflow
     _reading: asyncio.Task[None]
 
     def __init__(self, server: Server) -> None:
@@ -37,20 +39,17 @@ class Connection(asyncio.Protocol):
         self._limits = server.limits
         self._loop = asyncio.get_running_loop()
         self._tasks = Tasks(self._loop, server.limits.queued)
-        self._is_lost = False
         self._is_closing = False
-        self._room: asyncio.Future[None] | None = None  # None: there is room for writes
         self._is_idle = True
         self._is_begun = False  # a request's head
         self._due = self._loop.time() + self._limits.keep_alive
-        self._written = self._taken = 0  # bytes: by us, and by the client when last looked
-        self._taken_at = 0.0
 
     # What the transport calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._inflow = Inflow(self._loop, self._transport, self._limits.unread)
+        self._outflow = Outflow(self._loop, self._transport, self._server.pace)
         self._server.connections.add(self)
         if len(self._server.connections) > self._limits.connections:
             self._transport.abort()
@@ -75,17 +74,14 @@ class Connection(asyncio.Protocol):
         return not self._is_tls  # True keeps the other direction open
 
     def pause_writing(self) -> None:
-        self._room = self._loop.create_future()
+        self._outflow.pause()
 
     def resume_writing(self) -> None:
-        room, self._room = self._room, None
-        if room is not None and not room.done():
-            room.set_result(None)
+        self._outflow.resume()
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._is_lost = True
         self._inflow.end()
-        self.resume_writing()
+        self._outflow.lose()
         if self._reading.done():  # the client had said that it would send no more
             self._tasks.spawn(self._protocol.handle, CLOSED)
         self._reading.cancel()  # whatever it waits for: an app, a response before this request, or more data
@@ -94,12 +90,7 @@ class Connection(asyncio.Protocol):
 
     async def send(self, event: WireEvent) -> None:
         if isinstance(event, RawData):
-            if self._is_lost or self._transport.is_closing():
-                return
-            self._transport.write(event.data)
-            self._written += len(event.data)
-            while self._room is not None:
-                await asyncio.shield(self._room)
+            await self._outflow.send(event.data)
         elif isinstance(event, Updated):
             self._update(is_idle=event.idle)
         elif isinstance(event, Closed):
@@ -118,6 +109,7 @@ class Connection(asyncio.Protocol):
         server, transport = self._server, self._transport
         return kind(
             self._limits,
+            self._outflow,
             server.app,
             server.config,
             server.context,
@@ -141,12 +133,12 @@ class Connection(asyncio.Protocol):
 
     async def _handle(self, data: bytes) -> None:
         try:
-            await self._protocol.handle(RawData(data))
+            await self._protocol.receive(data)
         except H2ProtocolAssumedError as error:  # HTTP/2 without TLS
             self._protocol = self._new(Http2)
             await self._protocol.initiate()
             if error.data:
-                await self._protocol.handle(RawData(error.data))
+                await self._protocol.receive(error.data)
 
     def _read_all(self, reading: asyncio.Task[None]) -> None:
         if not self._loop.is_closed():
@@ -155,7 +147,7 @@ class Connection(asyncio.Protocol):
     async def _finish(self) -> None:
         """Tell the apps if the client is gone, and wait until they are done."""
         try:
-            if self._is_lost:
+            if self._outflow.is_lost:
                 await self._protocol.handle(CLOSED)
             await self._tasks.finished()
             await self._protocol.handle(CLOSED)
@@ -172,10 +164,11 @@ class Connection(asyncio.Protocol):
         The client is told first and has a moment to take notice: the answer to a
         body that was not read would be lost in a reset.
         """
-        if self._is_closing or self._is_lost:
+        if self._is_closing or self._outflow.is_lost:
             return
-        self._is_closing, self._due = True, self._loop.time() + self._limits.linger
-        self._taken_at = self._loop.time()
+        now = self._loop.time()
+        self._is_closing, self._due = True, now + self._limits.linger
+        self._outflow.renew(now)
         if self._inflow.is_ended or self._is_tls or not self._transport.can_write_eof():
             self._transport.close()
             return
@@ -201,7 +194,7 @@ class Connection(asyncio.Protocol):
 
     def check(self, now: float) -> None:
         """See whether the client is late with anything. Called every `Limits.sweep`."""
-        if self._is_stuck(now):
+        if self._outflow.is_stuck(now, self._limits.write):
             self._transport.abort()
         elif self._is_closing:
             if now >= self._due and not self._transport.get_write_buffer_size():
@@ -214,13 +207,6 @@ class Connection(asyncio.Protocol):
                 stream.check(now)
         else:
             self._update(is_idle=True)  # of HTTP/2: what the client has reset is not told as an end
-
-    def _is_stuck(self, now: float) -> bool:
-        waiting = self._transport.get_write_buffer_size()
-        taken = self._written - waiting
-        if not waiting or taken > self._taken:
-            self._taken, self._taken_at = taken, now
-        return now - self._taken_at >= self._limits.write
 
     async def _late(self) -> None:
         self._due = math.inf

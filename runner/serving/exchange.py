@@ -20,13 +20,15 @@ from runner.serving.names import (
     StreamEvent,
     suppress_body,
 )
+from runner.serving.outflow import Outflow
 
 
 class Exchange(HTTPStream):
     """Hypercorn's stream; a body must come, headers are checked, and a send to nobody is an error."""
 
-    def __init__(self, limits: Limits, *arguments: Any) -> None:
+    def __init__(self, limits: Limits, outflow: Outflow, *arguments: Any) -> None:
         super().__init__(*arguments)
+        self._outflow = outflow
         self.app_put: Any = None
         self._limits = limits
         self._body_due = math.inf
@@ -110,9 +112,9 @@ class Exchange(HTTPStream):
             body = b""
         if body or more:
             await self.send(Body(stream_id=self.stream_id, data=bytes(body)))
-        if more:
-            await asyncio.sleep(0)  # an app that streams without end lets the others run
-        else:
+        if not more:
             self.state = ASGIHTTPState.CLOSED
             await self.send(EndBody(stream_id=self.stream_id))
             await self.send(StreamClosed(stream_id=self.stream_id))
+        elif self._outflow.pace.is_over():
+            await asyncio.sleep(0)

@@ -17,13 +17,13 @@ from runner.serving.names import (
     H2ProtocolAssumedError,
     H11Protocol,
     H11WSConnection,
-    RawData,
     Request,
     Response,
     StreamClosed,
     StreamEvent,
     Updated,
 )
+from runner.serving.outflow import Outflow
 from runner.serving.websocket import WebSocket
 
 BUSY, FREE, CLOSED, GONE = Updated(idle=False), Updated(idle=True), Closed(), StreamClosed(stream_id=STREAM_ID)
@@ -33,14 +33,22 @@ LAST = (b"connection", b"close")
 class Http1(H11Protocol):
     """Hypercorn's protocol; a response of one piece is one write, and nobody waits for a client that is gone."""
 
-    def __init__(self, limits: Limits, *arguments: Any) -> None:
+    def __init__(self, limits: Limits, outflow: Outflow, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._limits = limits
+        self._outflow = outflow
         self._head = b""  # of a response whose body has not begun
 
     @property
     def streams_open(self) -> list[Exchange | WebSocket]:
         return [] if self.stream is None else [self.stream]  # type: ignore[list-item] # made below
+
+    async def receive(self, data: bytes) -> None:
+        if isinstance(self.stream, WebSocket):
+            await self.stream.receive(data)
+        else:
+            self.connection.receive_data(data)
+            await self._handle_events()
 
     async def half_closed(self) -> None:
         """The client sends no more: it may still read the answer to what it has sent."""
@@ -60,7 +68,7 @@ class Http1(H11Protocol):
         elif kind is EndBody:
             await self._write(self._bytes(h11.EndOfMessage()))
         elif kind is Data:
-            await self.send(RawData(data=event.data))  # type: ignore[attr-defined] # of a Data
+            await self._outflow.send(event.data)  # type: ignore[attr-defined] # of a Data
         elif kind is StreamClosed:
             await self._maybe_recycle()
 
@@ -86,7 +94,7 @@ class Http1(H11Protocol):
     async def _write(self, data: bytes) -> None:
         data, self._head = self._head + data, b""
         if data:
-            await self.send(RawData(data=data))
+            await self._outflow.send(data)
 
     async def _handle_events(self) -> None:
         while True:
@@ -135,6 +143,7 @@ class Http1(H11Protocol):
         kind = WebSocket if is_websocket(request) else Exchange
         self.stream = kind(
             self._limits,
+            self._outflow,
             self.app,
             self.config,
             self.context,

@@ -14,26 +14,32 @@ from runner.serving.limits import Limits
 from runner.serving.names import (
     Closed,
     H2Protocol,
+    RawData,
     Request,
     StreamBuffer,
     Updated,
     WireEvent,
     filter_pseudo_headers,
 )
+from runner.serving.outflow import Outflow
 from runner.serving.websocket import WebSocket
 
 
 class Http2(H2Protocol):
     """Hypercorn's protocol; what comes for a stream that has ended is no failure, and resets are counted."""
 
-    def __init__(self, limits: Limits, *arguments: Any) -> None:
+    def __init__(self, limits: Limits, outflow: Outflow, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._limits = limits
+        self._outflow = outflow
         self._resets = 0
 
     @property
     def streams_open(self) -> list[Exchange | WebSocket]:
         return list(self.streams.values())  # type: ignore[arg-type] # made below
+
+    async def receive(self, data: bytes) -> None:
+        await self.handle(RawData(data))
 
     async def half_closed(self) -> None:
         await self.handle(Closed())
@@ -77,6 +83,7 @@ class Http2(H2Protocol):
         kind = WebSocket if method == "CONNECT" else Exchange
         stream = kind(
             self._limits,
+            self._outflow,
             self.app,
             self.config,
             self.context,

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 from runner.serving.connection import Connection
 from runner.serving.limits import Limits
 from runner.serving.names import Config, WorkerContext
+from runner.serving.pace import Pace
 
 
 @dataclass(slots=True, eq=False)
@@ -19,6 +20,7 @@ class Server:
     limits: Limits
     context: WorkerContext = field(default_factory=lambda: WorkerContext(None))
     connections: set[Connection] = field(default_factory=set)
+    pace: Pace = field(default_factory=Pace)
     is_letting_go: bool = False
     _empty: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -150,6 +150,31 @@ def keeper(seen: Seen) -> ASGIApp:
     return app
 
 
+class Wire(asyncio.Transport):
+    """A transport that keeps what is written to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[bytes] = []
+        self.written = asyncio.Event()
+
+    def write(self, data: Any) -> None:
+        self.writes.append(data)
+        self.written.set()
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def is_closing(self) -> bool:
+        return False
+
+    def can_write_eof(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
 @asynccontextmanager
 async def served(app: ASGIApp, limits: Limits = SHORT, grace: float = PATIENCE, **more: Any) -> AsyncIterator[Served]:
     """`app`, on a free port, until the end of the body."""

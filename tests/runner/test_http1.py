@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
 from starlette.types import Receive, Scope, Send
@@ -12,7 +11,7 @@ from runner.serving.inbox import Gone
 from runner.serving.limits import Limits
 from runner.serving.names import Config
 from runner.serving.server import Server
-from tests.runner.served import GET, PATIENCE, SHORT, Seen, endless, hello, reply, served
+from tests.runner.served import GET, PATIENCE, SHORT, Seen, Wire, endless, hello, reply, served
 
 pytestmark = pytest.mark.anyio
 POST = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
@@ -227,28 +226,6 @@ async def test_a_request_on_its_way_when_the_stop_comes_is_answered() -> None:
         client.send(GET)
         assert await client.answer() == (200, b"0")
         assert await client.until_closed() == b""
-
-
-class Wire(asyncio.Transport):
-    """A transport that keeps what is written to it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.writes: list[bytes] = []
-        self.written = asyncio.Event()
-
-    def write(self, data: Any) -> None:
-        self.writes.append(data)
-        self.written.set()
-
-    def get_write_buffer_size(self) -> int:
-        return 0
-
-    def is_closing(self) -> bool:
-        return False
-
-    def close(self) -> None:
-        """There is nothing to close."""
 
 
 async def test_a_response_is_one_write() -> None:

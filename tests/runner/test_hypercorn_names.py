@@ -30,7 +30,7 @@ def test_it_is_made_as_before(owner: Any, arguments: list[str]) -> None:
     ("owner", "methods"),
     [
         (HTTPStream, "handle app_send"),
-        (WSStream, "handle app_send _handle_events _send_wsproto_event _accept _send_rejection"),
+        (WSStream, "handle app_send _accept _send_rejection"),
         (H11Protocol, "handle initiate stream_send _handle_events _maybe_recycle _close_stream"),
         (H2Protocol, "handle initiate stream_send send_task _handle_events _create_stream _flush _close_stream"),
     ],
@@ -44,7 +44,7 @@ def test_it_can_do_what_is_called_and_replaced(owner: Any, methods: str) -> None
     ("owner", "attributes"),
     [
         (HTTPStream, "closed response scope send state stream_id task_group"),
-        (WSStream, "app_put buffer closed connection handshake response send state stream_id task_group"),
+        (WSStream, "app_put buffer closed handshake response send state stream_id task_group"),
         (H11Protocol, "app can_read client config connection connection_state context keep_alive_requests send stream"),
         (H2Protocol, "connection keep_alive_requests priority send stream_buffers streams"),
     ],

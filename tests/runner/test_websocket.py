@@ -9,11 +9,15 @@ import struct
 import zlib
 
 import pytest
-from starlette.types import Receive, Scope, Send
+import websockets
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from runner.serving.inbox import Gone
 from runner.serving.limits import Limits
-from tests.runner.served import GET, PATIENCE, UPGRADE, Client, Seen, hello, keeper, served
+from runner.serving.names import Config
+from runner.serving.pace import PIECES
+from runner.serving.server import Server
+from tests.runner.served import GET, PATIENCE, UPGRADE, Client, Seen, Wire, hello, keeper, served
 
 pytestmark = pytest.mark.anyio
 PATIENT = Limits(close=0.1, sweep=0.02, message_bytes=1_000)
@@ -254,3 +258,107 @@ async def test_a_line_break_in_a_header_of_the_handshake_is_not_sent() -> None:
 
     async with served(app) as server, await server.client() as client:
         assert (await client.upgraded()).startswith(b"HTTP/1.1 418")
+
+
+def connected(app: ASGIApp) -> tuple[Wire, Server]:
+    """`app` with a client that takes everything at once, and has asked for a WebSocket."""
+    wire, server = Wire(), Server(app, Config(), PATIENT)
+    connection = server.connect()
+    connection.connection_made(wire)
+    connection.data_received(UPGRADE + b"\r\n")
+    return wire, server
+
+
+async def ended(server: Server) -> None:
+    for connection in list(server.connections):
+        connection.connection_lost(None)
+    await server.empty()
+
+
+async def test_an_app_that_sends_without_end_lets_others_run_after_a_few_frames() -> None:
+    begun, between = asyncio.Event(), []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "websocket.accept"})
+        begun.set()
+        while True:
+            await send({"type": "websocket.send", "text": "and on"})
+
+    wire, server = connected(app)
+    await begun.wait()
+    for _ in range(5):
+        before = len(wire.writes)
+        await asyncio.sleep(0)
+        between.append(len(wire.writes) - before)
+    await ended(server)
+    assert between == [PIECES] * 5
+
+
+async def test_the_frames_of_a_reply_are_written_before_others_get_their_turn() -> None:
+    seen = Seen()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "websocket.accept"})
+        asyncio.get_running_loop().call_soon(lambda: seen.events.append(len(wire.writes)))
+        for _ in range(4):
+            await send({"type": "websocket.send", "text": "a piece"})
+        seen.gone.set()
+        while (await receive())["type"] != "websocket.disconnect":
+            pass
+
+    wire, server = connected(app)
+    await seen.leaving()
+    await asyncio.sleep(0)
+    await ended(server)
+    assert seen.events == [len(wire.writes)] == [5]
+
+
+@pytest.mark.parametrize("length", [0, 125, 126, 65_535, 65_536])
+async def test_a_message_of_any_length_reaches_the_client_as_it_was_sent(length: int) -> None:
+    text, data = "x" * length, b"\xff" * length
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.send", "text": text})
+        await send({"type": "websocket.send", "bytes": data})
+        await receive()
+        await receive()
+
+    async with served(app) as server, websockets.connect(f"ws://127.0.0.1:{server.port}/ws") as socket:
+        async with asyncio.timeout(PATIENCE):
+            assert [await socket.recv(), await socket.recv()] == [text, data]
+
+
+async def test_nothing_follows_the_answer_to_a_close() -> None:
+    closed = asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "websocket.accept"})
+        try:
+            while True:
+                await send({"type": "websocket.send", "text": "more"})
+                await asyncio.sleep(0)
+        except Gone:
+            closed.set()
+
+    async with served(app, PATIENT) as server, await server.client() as client:
+        await client.upgraded()
+        client.send(frame(CLOSE, struct.pack(">H", 1000)))
+        said = await client.until_closed()
+        async with asyncio.timeout(PATIENCE):
+            await closed.wait()
+    assert said.endswith(b"\x88\x02\x03\xe8")
+
+
+async def test_text_that_is_no_text_is_an_error() -> None:
+    seen = Seen()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "websocket.accept"})
+        with pytest.raises(TypeError):
+            await send({"type": "websocket.send", "text": 1})
+        seen.gone.set()
+
+    async with served(app, PATIENT) as server, await server.client() as client:
+        await client.upgraded()
+        await seen.leaving()
