@@ -48,7 +48,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._inflow = Inflow(self._loop, self._transport, self._limits.unread)
+        self._inflow = Inflow(self._loop, self._transport, self._limits.unread, self._handle)
         self._outflow = Outflow(self._loop, self._transport, self._server.pace)
         self._server.connections.add(self)
         if len(self._server.connections) > self._limits.connections:
@@ -65,7 +65,11 @@ class Connection(asyncio.Protocol):
             return  # nothing will come of it
         if self._is_idle and not self._is_begun and isinstance(self._protocol, Http1):
             self._is_begun, self._due = True, self._loop.time() + self._limits.head
-        self._inflow.put(data)
+        try:
+            self._inflow.put(data)
+        except Exception:
+            log.exception("connection.failed")
+            self._transport.abort()
 
     def eof_received(self) -> bool:
         self._inflow.end()
@@ -124,8 +128,8 @@ class Connection(asyncio.Protocol):
     async def _read(self) -> None:
         try:
             await self._protocol.initiate()
-            while data := await self._inflow.next():
-                await self._handle(data)
+            while (handling := await self._inflow.next()) is not None:
+                await handling
             await self._protocol.half_closed()
         except Exception:
             log.exception("connection.failed")
