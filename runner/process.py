@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import sys
@@ -16,7 +15,7 @@ from starlette.types import ASGIApp
 
 from generalbots_api.errors import ApiError
 from generalbots_api.storage import StorageError
-from runner import banner, logs
+from runner import banner, collector, logs
 from runner.access_log import with_access_log
 from runner.descriptors import room_for_connections
 from runner.hosts import with_hosts_of_loopback
@@ -75,8 +74,7 @@ def _told(problem: str, code: int) -> int:
 async def _serve(service: Service, listener: Listener, values: Mapping[str, Value], place: Place | None) -> None:
     plain, notifier = plain_of(values), Notifier.of({} if place else os.environ)
     async with _opened(service), anyio.create_task_group() as tasks:
-        gc.collect()
-        gc.freeze()  # what lives from the start on need not be looked at again
+        collector.settle()
         with told_once() as told:
 
             async def stop() -> None:

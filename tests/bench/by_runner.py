@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import socket
 import sys
 from importlib import import_module
@@ -11,6 +10,7 @@ import anyio
 import uvloop
 from starlette.types import ASGIApp
 
+from runner.collector import settle
 from runner.server import ServerOptions, serve_until
 
 
@@ -29,7 +29,7 @@ async def serve(app: ASGIApp, port: int) -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(live, app, started)
             await started.wait()
-            gc.freeze()
+            settle()
             await serve_until(anyio.sleep_forever, app, listening.detach(), ServerOptions(graceful_timeout=1))
 
 
