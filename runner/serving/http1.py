@@ -6,7 +6,9 @@ from typing import Any
 
 import h11
 
+from runner.serving.answer import Answer
 from runner.serving.exchange import Exchange
+from runner.serving.headers import RawHeaders
 from runner.serving.limits import Limits
 from runner.serving.names import (
     STREAM_ID,
@@ -26,7 +28,8 @@ from runner.serving.names import (
 from runner.serving.outflow import Outflow
 from runner.serving.websocket import WebSocket
 
-BUSY, FREE, CLOSED, GONE = Updated(idle=False), Updated(idle=True), Closed(), StreamClosed(stream_id=STREAM_ID)
+BUSY, FREE, CLOSED = Updated(idle=False), Updated(idle=True), Closed()
+END, GONE = EndBody(stream_id=STREAM_ID), StreamClosed(stream_id=STREAM_ID)
 LAST = (b"connection", b"close")
 
 
@@ -38,6 +41,8 @@ class Http1(H11Protocol):
         self._limits = limits
         self._outflow = outflow
         self._head = b""  # of a response whose body has not begun
+        self._is_head = False  # the request under way has the method HEAD
+        self._answer: Answer | None = None  # None: h11 writes it
 
     @property
     def streams_open(self) -> list[Exchange | WebSocket]:
@@ -60,24 +65,46 @@ class Http1(H11Protocol):
     async def stream_send(self, event: StreamEvent) -> None:
         kind = type(event)
         if isinstance(event, Response):
-            self._head += self._bytes(self._response(event))
+            self._answer = self._answer_of(event)
+            self._head += self._bytes(self._response(event)) if self._answer is None else self._answer.head
             if event.status_code < 200:
                 await self._write(b"")
         elif kind is Body:
-            await self._write(self._bytes(h11.Data(data=event.data)))  # type: ignore[attr-defined] # of a Body
+            await self._write(self._piece(event.data))  # type: ignore[attr-defined] # of a Body
         elif kind is EndBody:
-            await self._write(self._bytes(h11.EndOfMessage()))
+            await self._write(self._last_piece())
         elif kind is Data:
             await self._outflow.send(event.data)  # type: ignore[attr-defined] # of a Data
         elif kind is StreamClosed:
             await self._maybe_recycle()
 
+    @property
+    def _is_last(self) -> bool:
+        return self.context.terminated.is_set() or self.keep_alive_requests >= self.config.keep_alive_max_requests
+
+    def _answer_of(self, event: Response) -> Answer | None:
+        """None also where h11 has yet to read, or is to say that the connection is closed."""
+        if self.connection.their_state is not h11.DONE or self._is_head or self._is_last:
+            return None
+        return Answer.of(event.status_code, event.headers)
+
     def _response(self, event: Response) -> h11.Response | h11.InformationalResponse:
         if event.status_code < 200:
             return h11.InformationalResponse(headers=event.headers, status_code=event.status_code)
-        is_last = self.context.terminated.is_set() or self.keep_alive_requests >= self.config.keep_alive_max_requests
-        headers = [*event.headers, LAST] if is_last else event.headers
+        headers = [*event.headers, LAST] if self._is_last else event.headers
         return h11.Response(headers=headers, status_code=event.status_code)
+
+    def _piece(self, data: bytes) -> bytes:
+        if self._answer is None:
+            return self._bytes(h11.Data(data=data))
+        self._answer.count(data)
+        return data
+
+    def _last_piece(self) -> bytes:
+        if self._answer is None:
+            return self._bytes(h11.EndOfMessage())
+        self._answer.end()
+        return b""
 
     def _bytes(self, event: Any) -> bytes:
         """What goes on the wire: nothing if either side has broken the protocol already."""
@@ -99,8 +126,6 @@ class Http1(H11Protocol):
     async def _handle_events(self) -> None:
         while True:
             connection = self.connection
-            if connection.they_are_waiting_for_100_continue:
-                await self._write(self._bytes(h11.InformationalResponse(status_code=100, headers=[])))
             try:
                 event = connection.next_event()
             except h11.RemoteProtocolError as error:
@@ -108,28 +133,27 @@ class Http1(H11Protocol):
                     await self.refuse(error.error_status_hint)
                 await self.send(CLOSED)
                 return
-            if event is h11.NEED_DATA or isinstance(event, h11.ConnectionClosed):
+            kind = type(event)
+            if event is h11.NEED_DATA or kind is h11.ConnectionClosed:
                 return
             if event is h11.PAUSED:
                 await self.can_read.clear()
                 await self.can_read.wait()
-            elif isinstance(event, h11.Request):
+            elif kind is h11.Request:
                 await self.send(BUSY)
-                await self._begin(event)
+                await self._begin(event)  # type: ignore[arg-type] # of its kind
+                if self.connection.they_are_waiting_for_100_continue:
+                    await self._write(self._bytes(h11.InformationalResponse(status_code=100, headers=[])))
             elif self.stream is None:
                 return
+            elif kind is h11.EndOfMessage:
+                await self.stream.handle(END)
+                if not self.connection.trailing_data[0]:
+                    return
+            elif kind is h11.Data:
+                await self.stream.handle(Body(stream_id=STREAM_ID, data=event.data))  # type: ignore[union-attr]
             else:
-                await self._hand_over(event)
-
-    async def _hand_over(self, event: Any) -> None:
-        if self.stream is None:
-            return
-        if isinstance(event, h11.Data):
-            await self.stream.handle(Body(stream_id=STREAM_ID, data=event.data))
-        elif isinstance(event, h11.EndOfMessage):
-            await self.stream.handle(EndBody(stream_id=STREAM_ID))
-        elif isinstance(event, Data):
-            await self.stream.handle(event)
+                await self.stream.handle(event)  # type: ignore[arg-type] # Data, of a WebSocket
 
     async def refuse(self, status: int) -> None:
         """Answer what is no request."""
@@ -140,7 +164,9 @@ class Http1(H11Protocol):
     async def _begin(self, request: h11.Request) -> None:
         if request.method == b"PRI" and request.target == b"*" and request.http_version == b"2.0":
             raise H2ProtocolAssumedError(b"PRI * HTTP/2.0\r\n\r\n" + self.connection.trailing_data[0])
-        kind = WebSocket if is_websocket(request) else Exchange
+        self._is_head = request.method == b"HEAD"
+        headers = list(request.headers)
+        kind = WebSocket if is_websocket(request.method, headers) else Exchange
         self.stream = kind(
             self._limits,
             self._outflow,
@@ -160,7 +186,7 @@ class Http1(H11Protocol):
         await self.stream.handle(
             Request(
                 stream_id=STREAM_ID,
-                headers=list(request.headers),
+                headers=headers,
                 http_version=request.http_version.decode(),
                 method=request.method.decode("ascii").upper(),
                 raw_path=request.target,
@@ -171,15 +197,21 @@ class Http1(H11Protocol):
     async def _maybe_recycle(self) -> None:
         await self._write(b"")
         await self._close_stream()
-        connection = self.connection
-        is_done = connection.our_state is h11.DONE and connection.their_state is h11.DONE
-        if is_done and not self.context.terminated.is_set():
-            connection.start_next_cycle()
+        connection, answer, self._answer = self.connection, self._answer, None
+        is_written = answer.is_ended if answer is not None else connection.our_state is h11.DONE
+        if is_written and connection.their_state is h11.DONE and not self.context.terminated.is_set():
+            self._begin_anew(connection.trailing_data[0])
             await self.can_read.set()
             await self.send(FREE)
         else:
             await self.can_read.set()
             await self.send(CLOSED)
+
+    def _begin_anew(self, rest: bytes) -> None:
+        """Not by h11's `start_next_cycle`, which wants to have written the answer."""
+        self.connection = h11.Connection(h11.SERVER, max_incomplete_event_size=self.config.h11_max_incomplete_size)
+        if rest:
+            self.connection.receive_data(rest)
 
     async def _close_stream(self) -> None:
         stream, self.stream = self.stream, None
@@ -187,13 +219,13 @@ class Http1(H11Protocol):
             await stream.handle(GONE)
 
 
-def is_websocket(request: h11.Request) -> bool:
+def is_websocket(method: bytes, headers: RawHeaders) -> bool:
     upgrade = connection = b""
-    for name, value in request.headers:
+    for name, value in headers:
         if name == b"upgrade":
             upgrade = value
         elif name == b"connection":
             connection = value
-    if upgrade.strip().lower() != b"websocket" or request.method != b"GET":
+    if upgrade.strip().lower() != b"websocket" or method != b"GET":
         return False
     return any(token.strip() == b"upgrade" for token in connection.lower().split(b","))
