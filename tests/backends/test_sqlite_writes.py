@@ -16,7 +16,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from generalbots_api.backends.sqlite import SqliteStorage, checkpoints
+from generalbots_api.backends.sqlite import SqliteStorage, checkpoints, gathering
 from generalbots_api.backends.sqlite.connecting import connect
 from generalbots_api.errors import Unavailable
 from generalbots_api.ids import BotSessionId
@@ -84,6 +84,21 @@ async def test_writes_at_once_share_commits(storage: SqliteStorage, path: Path) 
     before = commits(path)
     await at_once(*(partial(storage.log.add_message, a_message(str(number)), PLENTY, NOON) for number in range(200)))
     assert 1 <= commits(path) - before <= 20
+
+
+async def test_writes_that_come_in_one_turn_of_the_loop_after_another_share_a_commit(
+    storage: SqliteStorage, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gathering, "MOST_SECONDS", 60)
+    before = commits(path)
+
+    async def write(turns: int) -> None:
+        for _ in range(turns):
+            await anyio.lowlevel.checkpoint()
+        await storage.log.add_message(a_message(str(turns)), PLENTY, NOON)
+
+    await at_once(*(partial(write, turns) for turns in reversed(range(50))))  # in each turn the next one is ahead
+    assert commits(path) - before == 1
 
 
 async def test_writes_one_after_the_other_each_have_their_commit(storage: SqliteStorage, path: Path) -> None:

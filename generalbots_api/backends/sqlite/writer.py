@@ -13,13 +13,13 @@ import anyio
 
 from generalbots_api.backends.sqlite.committer import Committer
 from generalbots_api.backends.sqlite.failures import note, translated
+from generalbots_api.backends.sqlite.gathering import MOST_JOBS, Gathering
 from generalbots_api.errors import Unavailable
 
 T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], T]
 """Some statements, without waiting. Run within a transaction, and again after one that was lost."""
 
-BATCH = 256
 MOST_SECONDS = 0.004  # of the event loop's time for one batch
 
 
@@ -54,6 +54,7 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Order] = deque()
         self._alone: deque[Order] = deque()  # out of a batch that was lost: each gets its own
+        self._gathering = Gathering(self._waiting, self._next)
         self._is_busy = False  # a batch is under way, or about to be
         self._finished: anyio.Event | None = None  # set when the last job is answered, once no more are taken
 
@@ -79,7 +80,7 @@ class Writer:
         self._waiting.append(order)
         if not self._is_busy:
             self._is_busy = True
-            self._loop.call_soon(self._next)  # so that what comes in this turn of the loop goes together
+            self._gathering.start()
         result: T = await order.future
         return result
 
@@ -92,6 +93,13 @@ class Writer:
     def stop(self) -> None:
         """Close the connection; blocks a moment."""
         self._committer.stop()
+
+    def _free(self) -> None:
+        """After a commit: what was lost is done at once, what else waits is gathered first."""
+        if self._waiting and not self._alone:
+            self._gathering.start()
+        else:
+            self._next()
 
     def _next(self) -> None:
         """Begin a batch, if anything waits. The connection is the event loop's."""
@@ -125,12 +133,12 @@ class Writer:
             self._loop.call_soon(self._next)
             return
         self._waiting.extendleft(reversed(batch))  # what there was no time for
-        self._committer.commit(len(outcomes), lambda error: self._committed(outcomes, error), self._next)
+        self._committer.commit(len(outcomes), lambda error: self._committed(outcomes, error), self._free)
 
     def _batch(self) -> deque[Order]:
         if self._alone:
             return deque([self._alone.popleft()])
-        return deque(self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting))))
+        return deque(self._waiting.popleft() for _ in range(min(MOST_JOBS, len(self._waiting))))
 
     def _attempt_some(self, batch: deque[Order], outcomes: list[Outcome]) -> None:
         """Move what is done from `batch` to `outcomes`: one job at least, others while there is time."""
