@@ -18,6 +18,7 @@ from generalbots_api.backends.sqlite.connecting import connect
 from generalbots_api.backends.sqlite.failures import note, translated
 from generalbots_api.backends.sqlite.giveway import GiveWay
 from generalbots_api.backends.sqlite.opening import open_file
+from generalbots_api.backends.sqlite.places import Places
 from generalbots_api.backends.sqlite.writer import Job, Writer
 from generalbots_api.errors import Unavailable
 
@@ -37,6 +38,7 @@ class Database:
     def __init__(self, path: Path, busy_timeout: float, max_pending: int) -> None:
         self.path = path
         self.epoch = ""  # of the log; known once it is open
+        self.places = Places()  # for the jobs that are given to `write`
         self._busy_timeout = busy_timeout
         self._max_pending = max_pending
         self._gate = Lock()
@@ -55,7 +57,7 @@ class Database:
         if connection is not None:
             self._give_way = give_way = GiveWay()
             committer = Committer(connection, Checkpoints(self.path), give_way, self._busy_timeout)
-            self._writer = Writer(connection, committer, self._max_pending)
+            self._writer = Writer(connection, committer, self.places, self._max_pending)
             self._limiter = anyio.CapacityLimiter(LISTINGS_AT_ONCE)
 
     async def close(self) -> None:

@@ -60,15 +60,21 @@ class SqliteConversationLog:
 
     async def add_message(self, message: NewMessage, most_waiting: int, now: datetime, /) -> Added:
         at = micros(now)
-        return await self._database.write(lambda connection: add_message(connection, message, most_waiting, at))
+        return await self._database.write(
+            lambda connection: add_message(connection, self._database.places, message, most_waiting, at)
+        )
 
     async def add_reply(self, reply: NewReply, memory: dict[str, Any] | None, now: datetime, /) -> Added:
         at, text = micros(now), as_json(memory) if memory is not None else None
-        return await self._database.write(lambda connection: add_reply(connection, reply, text, at))
+        return await self._database.write(
+            lambda connection: add_reply(connection, self._database.places, reply, text, at)
+        )
 
     async def add_end(self, session_id: BotSessionId, reason: str, now: datetime, /) -> Added:
         at = micros(now)
-        return await self._database.write(lambda connection: add_end(connection, session_id, reason, at))
+        return await self._database.write(
+            lambda connection: add_end(connection, self._database.places, session_id, reason, at)
+        )
 
     async def head(self, session_id: BotSessionId, /) -> Head:
         row = self._database.row(_LOG, (session_id,))

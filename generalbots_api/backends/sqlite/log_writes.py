@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import NamedTuple
 
 from generalbots_api.backends.rows.messages import COLUMNS, message_of, row_of, same
 from generalbots_api.backends.rows.values import instant
+from generalbots_api.backends.sqlite.places import Place, Places
 from generalbots_api.conversations.model import END, Added, Message, NewMessage, NewReply, Sender
 from generalbots_api.errors import Conflict
 from generalbots_api.ids import BotSessionId
 
-_LOOK = (
-    "SELECT c.n, c.seq, c.last_at, c.waiting, m.seq FROM conversations c"
-    " LEFT JOIN messages m ON m.conversation = c.n AND m.{column} = ? WHERE c.session_id = ?"
-)
-_LOOK_BY_ID = _LOOK.format(column="message_id")
-_LOOK_BY_CLIENT_ID = _LOOK.format(column="client_id")
-_KNOWN = f"SELECT {COLUMNS} FROM messages WHERE conversation = ? AND seq = ?"  # noqa: S608 # constants only
+_KNOWN = f"SELECT {COLUMNS} FROM messages WHERE conversation = ? AND {{column}} = ?"  # noqa: S608 # constants only
+_BY_ID = _KNOWN.format(column="message_id")
+_BY_CLIENT_ID = _KNOWN.format(column="client_id")
 _BEGIN = "INSERT INTO conversations (session_id, seq, last_at, waiting) VALUES (?, 1, ?, ?)"
 _COUNT = "UPDATE conversations SET seq = ?, last_at = ?, waiting = ? WHERE n = ?"
 _INSERT = (
@@ -31,29 +27,21 @@ _REMEMBER = (
 )
 
 
-class Place(NamedTuple):
-    """Where a log stands: its key, its newest message and how many wait; and a message that was looked for in it."""
-
-    conversation: int  # the log's key; 0: there is none yet
-    seq: int
-    last_at: int  # microseconds
-    waiting: int
-    known: Message | None
-
-
-def add_message(connection: sqlite3.Connection, message: NewMessage, most_waiting: int, now: int) -> Added:
+def add_message(
+    connection: sqlite3.Connection, places: Places, message: NewMessage, most_waiting: int, now: int
+) -> Added:
     """`now` is in microseconds.
 
     Raises:
         Conflict: the client's `id` was used with other content, or too many wait.
     """
-    place = find_place(connection, _LOOK_BY_CLIENT_ID, message.id, message.session_id)
-    if place.known is not None:
-        return same(place.known, message)
+    place = places.find(connection, message.session_id)
     if place.waiting > most_waiting:
-        raise Conflict("The bot is still answering earlier messages", reason="busy")
+        known = find_message(connection, _BY_CLIENT_ID, place, message.session_id, message.id)
+        if known is None:
+            raise Conflict("The bot is still answering earlier messages", reason="busy")
+        return same(known, message)
     timestamp = max(now, place.last_at)
-    conversation = count(connection, place, message.session_id, timestamp, place.waiting + 1)
     stored = Message(
         message_id=message.message_id,
         session_id=message.session_id,
@@ -66,19 +54,21 @@ def add_message(connection: sqlite3.Connection, message: NewMessage, most_waitin
         id=message.id,
         metadata=message.metadata,
     )
-    connection.execute(_INSERT, (*row_of(stored, timestamp), conversation, False, message.node))
+    try:
+        conversation = insert(connection, place, stored, timestamp, message.node)
+    except sqlite3.IntegrityError:
+        known = find_message(connection, _BY_CLIENT_ID, place, message.session_id, message.id)
+        if known is None:
+            raise
+        return same(known, message)
+    count(connection, places, message.session_id, Place(conversation, stored.seq, timestamp, place.waiting + 1))
     return Added(message=stored, duplicate=False, behind=place.waiting)
 
 
-def add_reply(connection: sqlite3.Connection, reply: NewReply, memory: str | None, now: int) -> Added:
+def add_reply(connection: sqlite3.Connection, places: Places, reply: NewReply, memory: str | None, now: int) -> Added:
     """`memory` is JSON; `now` is in microseconds."""
-    place = find_place(connection, _LOOK_BY_ID, reply.message_id, reply.session_id)
-    if place.known is not None:
-        return Added(message=place.known, duplicate=True)
-    waiting, timestamp = place.waiting, max(now, place.last_at)
-    if reply.in_reply_to is not None:
-        waiting -= connection.execute(_ANSWER, (place.conversation, reply.in_reply_to)).rowcount
-    conversation = count(connection, place, reply.session_id, timestamp, waiting)
+    place = places.find(connection, reply.session_id)
+    timestamp = max(now, place.last_at)
     stored = Message(
         message_id=reply.message_id,
         session_id=reply.session_id,
@@ -92,19 +82,26 @@ def add_reply(connection: sqlite3.Connection, reply: NewReply, memory: str | Non
         error=reply.error,
         suggestions=reply.suggestions,
     )
-    connection.execute(_INSERT, (*row_of(stored, timestamp), conversation, True, ""))
+    try:
+        conversation = insert(connection, place, stored, timestamp)
+    except sqlite3.IntegrityError:
+        known = find_message(connection, _BY_ID, place, reply.session_id, stored.message_id)
+        if known is None:
+            raise
+        return Added(message=known, duplicate=True)
+    waiting = place.waiting
+    if reply.in_reply_to is not None:
+        waiting -= connection.execute(_ANSWER, (conversation, reply.in_reply_to)).rowcount
     if memory is not None:
         connection.execute(_REMEMBER, (conversation, memory))
+    count(connection, places, reply.session_id, Place(conversation, stored.seq, timestamp, waiting))
     return Added(message=stored, duplicate=False)
 
 
-def add_end(connection: sqlite3.Connection, session_id: BotSessionId, reason: str, now: int) -> Added:
+def add_end(connection: sqlite3.Connection, places: Places, session_id: BotSessionId, reason: str, now: int) -> Added:
     """`now` is in microseconds."""
-    place = find_place(connection, _LOOK_BY_ID, END, session_id)
-    if place.known is not None:
-        return Added(message=place.known, duplicate=True)
+    place = places.find(connection, session_id)
     timestamp = max(now, place.last_at)
-    conversation = count(connection, place, session_id, timestamp, place.waiting)
     end = Message(
         message_id=END,
         session_id=session_id,
@@ -113,25 +110,41 @@ def add_end(connection: sqlite3.Connection, session_id: BotSessionId, reason: st
         content=reason,
         timestamp=instant(timestamp),
     )
-    connection.execute(_INSERT, (*row_of(end, timestamp), conversation, True, ""))
+    try:
+        conversation = insert(connection, place, end, timestamp)
+    except sqlite3.IntegrityError:
+        known = find_message(connection, _BY_ID, place, session_id, end.message_id)
+        if known is None:
+            raise
+        return Added(message=known, duplicate=True)
+    count(connection, places, session_id, Place(conversation, end.seq, timestamp, place.waiting))
     return Added(message=end, duplicate=False)
 
 
-def find_place(connection: sqlite3.Connection, look: str, id: str | None, session_id: BotSessionId) -> Place:
-    """Where the log of a session stands, and the message that `look` finds in it by `id`."""
-    rows = connection.execute(look, (id, session_id)).fetchall()
-    if not rows:
-        return Place(0, 0, 0, 0, None)
-    conversation, seq, last_at, waiting, known = rows[0]
-    if known is None:
-        return Place(conversation, seq, last_at, waiting, None)
-    [row] = connection.execute(_KNOWN, (conversation, known)).fetchall()
-    return Place(conversation, seq, last_at, waiting, message_of(session_id, row))
+def insert(connection: sqlite3.Connection, place: Place, message: Message, timestamp: int, node: str = "") -> int:
+    """The log's key. The first thing that a job changes, so that a message that is there already fails alone.
+
+    `timestamp` is the message's own, in microseconds; `node` answers it.
+
+    Raises:
+        sqlite3.IntegrityError: one of its ids is taken.
+    """
+    conversation, is_waiting = place.conversation, message.sender is Sender.USER
+    if conversation == 0:
+        conversation = connection.execute(_BEGIN, (message.session_id, timestamp, is_waiting)).lastrowid or 0
+    connection.execute(_INSERT, (*row_of(message, timestamp), conversation, not is_waiting, node))
+    return conversation
 
 
-def count(connection: sqlite3.Connection, place: Place, session_id: BotSessionId, timestamp: int, waiting: int) -> int:
-    """Take the next `seq`, given back if the job fails; the log's key."""
-    if place.conversation == 0:
-        return connection.execute(_BEGIN, (session_id, timestamp, waiting)).lastrowid or 0
-    connection.execute(_COUNT, (place.seq + 1, timestamp, waiting, place.conversation))
-    return place.conversation
+def count(connection: sqlite3.Connection, places: Places, session_id: BotSessionId, place: Place) -> None:
+    """The log stands at `place` now; taken back if the transaction is lost."""
+    if place.seq > 1:  # else its row is new, and says so
+        connection.execute(_COUNT, (place.seq, place.last_at, place.waiting, place.conversation))
+    places.keep(session_id, place)
+
+
+def find_message(
+    connection: sqlite3.Connection, look: str, place: Place, session_id: BotSessionId, id: str | None
+) -> Message | None:
+    rows = connection.execute(look, (place.conversation, id)).fetchall()
+    return message_of(session_id, rows[0]) if rows else None

@@ -14,6 +14,7 @@ import anyio
 from generalbots_api.backends.sqlite.committer import Committer
 from generalbots_api.backends.sqlite.failures import note, translated
 from generalbots_api.backends.sqlite.gathering import MOST_JOBS, Gathering
+from generalbots_api.backends.sqlite.places import Places
 from generalbots_api.errors import Unavailable
 
 T = TypeVar("T")
@@ -47,10 +48,12 @@ class Writer:
     and thousands this way.
     """
 
-    def __init__(self, connection: sqlite3.Connection, committer: Committer, max_pending: int) -> None:
+    def __init__(self, connection: sqlite3.Connection, committer: Committer, places: Places, max_pending: int) -> None:
         self._connection = connection
         self._committer = committer
+        self._places = places
         self._max_pending = max_pending
+        self._places.forget()
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Order] = deque()
         self._alone: deque[Order] = deque()  # out of a batch that was lost: each gets its own
@@ -127,6 +130,7 @@ class Writer:
         outcomes: list[Outcome] = []
         batch = self._batch()
         try:
+            self._places.check(self._connection)
             self._attempt_some(batch, outcomes)
         except (sqlite3.Error, TransactionLost) as lost:
             self._lose([*(outcome.order for outcome in outcomes), *batch], lost)
@@ -177,6 +181,7 @@ class Writer:
 
     def _lose(self, orders: list[Order], error: Exception) -> None:
         """Nothing of the batch is kept: each job is tried alone, so that one too big does not stop the rest."""
+        self._places.forget()
         if self._connection.in_transaction:
             self._connection.rollback()
         if len(orders) > 1:
