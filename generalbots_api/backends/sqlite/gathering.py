@@ -13,10 +13,10 @@ MOST_SECONDS = 0.01
 class Gathering:
     """Puts a batch off for as long as each turn of the event loop brings more for it.
 
-    A commit costs the loop some 200 µs, however much is in it. A busy loop that
-    begins one as soon as the last is done has four jobs in each; this way it
-    has twenty, and with 200 busy sockets an eighth more is done. A job that
-    comes alone is not held up: the next turn brings nothing.
+    A commit costs some 150 µs of processor time, however much is in it. With
+    200 busy sockets it has twice as many jobs this way as if it began when the
+    last one is done, and a turn of chat costs 7 % less; with 20 sockets, 17 %.
+    A job that comes alone is not held up: the next turn brings nothing.
     """
 
     def __init__(self, waiting: Sized, begin: Callable[[], None]) -> None:
