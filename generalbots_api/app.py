@@ -26,7 +26,6 @@ from generalbots_api.web.endpoint import RouteTable
 from generalbots_api.web.identity import Authenticate
 from generalbots_api.web.lifespan import Lifespan
 from generalbots_api.web.mounts import Mount, Prefixed
-from generalbots_api.web.paths import route_path
 from generalbots_api.web.scopes import answer_lifespan, with_lifespan, with_prefix
 
 
@@ -94,7 +93,7 @@ class GeneralBots:
         if answer is None:
             await answer_lifespan(self.lifespan, receive, send)
         else:
-            await answer(scope, receive, send, self._table.find(route_path(scope)))
+            await answer(scope, receive, send, self._table.at(scope))
 
     @property
     def mounts(self) -> list[Mount]:

@@ -26,7 +26,7 @@ from generalbots_api.chat import Chat
 from generalbots_api.clock import Clock
 from generalbots_api.directory import Directory
 from generalbots_api.errors import ApiError, Unauthorized, Unavailable
-from generalbots_api.limits.model import Quota
+from generalbots_api.limits.model import Decision, Quota
 from generalbots_api.limits.ports import Limiter
 from generalbots_api.limits.service import RateLimits
 from generalbots_api.news import Newsroom
@@ -35,7 +35,8 @@ from generalbots_api.storage import Storage
 from generalbots_api.web.address import Addresses
 from generalbots_api.web.cookies import Cookies
 from generalbots_api.web.cors import Cors
-from generalbots_api.web.entry import Entry, too_many
+from generalbots_api.web.counting import Counting, too_many
+from generalbots_api.web.entry import Entry
 from generalbots_api.web.identity import Authenticate, Identification
 from generalbots_api.web.lifespan import Lifespan
 from generalbots_api.web.meter import Meter
@@ -43,6 +44,7 @@ from generalbots_api.web.origin import OriginPolicy
 from generalbots_api.web.rate_headers import RateHeaders
 from generalbots_api.web.request import Reading
 from generalbots_api.web.sockets import SocketEntry
+from generalbots_api.web.visit import Visits
 from generalbots_api.ws.model import Rate
 from generalbots_api.ws.service import Sockets
 
@@ -154,17 +156,15 @@ class Services:
         admin = Quota("admin", settings.limit_admin, settings.limit_window)
         policy, local = settings.limiter_failure, new_local_limiter(settings)
         self.rates = RateLimits(self.limiter, anonymous, user, admin, self.admin_roles, policy, local)
-        origins = settings.cors_origins
+        addresses = Addresses.of(settings.trusted_proxies, settings.unlimited_networks)
+        cors = Cors.of(tuple(settings.cors_origins)) if settings.cors_origins is not None else None
         self.entry = Entry(
+            Visits(cors, self.clock, settings.is_production),
             Identification(self.login_sessions, self.cookies.session, authenticate),
-            self.rates,
-            RateHeaders([anonymous, user, admin]),
-            Reading(settings.max_body, Addresses.of(settings.trusted_proxies, settings.unlimited_networks)),
+            Counting(self.rates, RateHeaders([anonymous, user, admin]), addresses),
+            Reading(settings.max_body, addresses),
             OriginPolicy.of(settings),
-            Cors.of(tuple(origins)) if origins is not None else None,
-            self.clock,
             self.meter,
-            settings.is_production,
             self.lifespan,
         )
         self.socket_entry = SocketEntry(self.entry)
@@ -201,10 +201,19 @@ class Services:
             RateLimited: it is used up.
         """
         now = self.clock.unix()
-        quota, decision = await self.rates.take_of(caller, now)
-        if not decision.allowed:
-            raise too_many(decision.wait_seconds(now))
-        return Rate(quota.limit, decision.remaining, math.ceil(decision.resets_unix))
+        return rate_of(await self.rates.take_of(caller, now), now)
+
+    def spend_now(self, caller: Caller) -> Rate | None:
+        """As `spend`, where the limiter need not wait: no coroutine is made. None: it must, and nothing is counted yet.
+
+        Raises:
+            RateLimited: it is used up.
+        """
+        take_now, now = self.rates.take_now, self.clock.unix()
+        if take_now is None:
+            return None
+        key, quota = self.rates.account_of(caller)
+        return rate_of(take_now(key, quota, now), now)
 
     async def check_ready(self) -> None:
         """Raises:
@@ -213,6 +222,15 @@ class Services:
         if self.sockets.is_draining:
             raise Unavailable("The service is stopping")
         await self.storage.ping()
+
+
+def rate_of(decision: Decision, now_unix: float) -> Rate:
+    """Raises:
+    RateLimited: the quota is used up.
+    """
+    if not decision.allowed:
+        raise too_many(decision.wait_seconds(now_unix))
+    return Rate(decision.limit, decision.remaining, math.ceil(decision.resets_unix))
 
 
 def new_vault(settings: Settings) -> Vault:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
 
+import generalbots_api
 from generalbots_api.backends.sqlite import SqliteStorage
 from generalbots_api.testing.contract import NOON, at_once
 from generalbots_api.testing.log import PLENTY, a_message
@@ -19,6 +22,8 @@ from tests.support.puppet import new_session, talk
 from tests.support.service import Service, running_service
 
 pytestmark = pytest.mark.anyio
+
+OURS = str(Path(generalbots_api.__file__).parent)
 
 
 @pytest.fixture
@@ -81,6 +86,64 @@ async def test_a_session_that_is_not_known_is_read_by_one_statement(service: Ser
         with statements(service.storage) as seen:
             assert (await client.get("/auth/validate")).json()["valid"] is True
     assert [statement.split()[0] for statement in seen] == ["SELECT"]
+
+
+async def test_a_token_that_is_nobody_s_is_asked_for_once_a_second(service: Service) -> None:
+    statuses, counts = [], []
+    async with service.client(headers={"Authorization": "Bearer gbs_" + "a" * 43}) as client:
+        for seconds in (0, 0, 0.9, 0.1):
+            service.clock.advance(seconds)
+            with statements(service.storage) as seen:
+                statuses.append((await client.get("/api/session")).status_code)
+            counts.append(len(seen))
+    assert (statuses, counts) == ([401] * 4, [1, 0, 0, 1])
+
+
+@pytest.mark.parametrize(
+    ("who", "status", "most"), [("alice", 200, 24), ("cookie", 200, 26), ("unknown", 401, 20), ("nobody", 401, 18)]
+)
+async def test_a_request_is_a_bounded_number_of_calls(service: Service, who: str, status: int, most: int) -> None:
+    token = await service.token("alice") if who != "unknown" else "gbs_" + "a" * 43
+    headers = {"cookie": f"gb_session={token}"} if who == "cookie" else {"authorization": f"Bearer {token}"}
+    await check_calls(service, headers if who != "nobody" else {}, status, most)
+
+
+async def test_a_request_past_the_limit_is_fewer_calls() -> None:
+    async with running_service(settings={"limit_user": 1}) as service:
+        headers = {"authorization": f"Bearer {await service.token('alice')}"}
+        await http_answer(service, headers)
+        await check_calls(service, headers, 429, 18)
+
+
+async def check_calls(service: Service, headers: dict[str, str], status: int, most: int) -> None:
+    """Calls of functions of ours, the coroutines' beginnings among them: a figure that no load disturbs."""
+    assert await http_answer(service, headers) == status  # warm
+    calls: list[str] = []
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and OURS in frame.f_code.co_filename:
+            calls.append(frame.f_code.co_qualname)
+
+    sys.setprofile(note)
+    try:
+        answered = await http_answer(service, headers)
+    finally:
+        sys.setprofile(None)
+    assert (answered, calls[0]) == (status, "GeneralBots.__call__")
+    assert len(calls) <= most, calls
+
+
+async def http_answer(service: Service, headers: dict[str, str]) -> int:
+    statuses: list[int] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        statuses.append(message.get("status"))
+
+    await service.gb(http_scope("GET", "/api/session", headers), receive, send)
+    return statuses[0]
 
 
 async def test_a_turn_is_two_writes(service: Service) -> None:

@@ -17,18 +17,25 @@ from generalbots_api.ids import LoginId, TokenHash
 MAX_AGE_SECONDS = 1.0
 TOUCH_SECONDS = 60.0
 TOUCH_PART = 0.1
+NOBODYS = 1_000  # tokens that are remembered as nobody's
 
 
-class KnownLogin(msgspec.Struct, gc=False):
-    """A login session in memory; times in Unix seconds."""
+class Seen(msgspec.Struct, gc=False):
+    """What the storage said of a token; times in Unix seconds."""
+
+    caller: Caller | None  # None: it is nobody's
+    read_unix: float  # when the storage was asked
+    quiet_until_unix: float  # nothing is to be read, asked or written before
+
+
+class KnownLogin(Seen, gc=False, kw_only=True):
+    """A login session in memory."""
 
     caller: Caller
     login_id: LoginId
     expires_unix: float
     last_seen_unix: float
     standing_unix: float  # when the Directory was asked for roles and groups
-    read_unix: float  # when the storage was asked
-    stale_unix: float  # when it expires, or the Directory is to be asked again: the earlier
 
 
 @dataclass(slots=True)
@@ -43,21 +50,18 @@ class LoginSessions:
     _touch_after: float = field(init=False)  # seconds
     _known: dict[TokenHash, KnownLogin] = field(default_factory=dict)
     _by_id: dict[LoginId, TokenHash] = field(default_factory=dict)
+    _nobodys: dict[TokenHash, Seen] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._touch_after = min(TOUCH_SECONDS, self.idle_timeout.total_seconds() * TOUCH_PART)
 
-    def known(self, token_hash: TokenHash, now_unix: float) -> Caller | None:
-        """The caller, if nothing has to be read, asked or written for it: the common case. None: ask `find`."""
-        known = self._known.get(token_hash)
-        if (
-            known is not None
-            and 0 <= now_unix - known.read_unix < MAX_AGE_SECONDS
-            and now_unix < known.stale_unix
-            and now_unix - known.last_seen_unix < self._touch_after
-        ):
-            return known.caller
-        return None
+    def seen(self, token_hash: TokenHash, now_unix: float) -> Seen | None:
+        """Whose the token is, if nothing has to be read, asked or written for it: the common case. None: ask `find`.
+
+        One that is nobody's is remembered for a second, too, as whoever sends it goes on: none is ever given out later.
+        """
+        seen = self._known.get(token_hash) or self._nobodys.get(token_hash)
+        return seen if seen is not None and seen.read_unix <= now_unix < seen.quiet_until_unix else None
 
     async def find(
         self, token_hash: TokenHash, now_unix: float, *, is_use: bool = True, asks: bool = True
@@ -67,6 +71,8 @@ class LoginSessions:
         `is_use` False does not prolong the session, `asks` False does not wait for the Directory.
         """
         known = self._known.get(token_hash)
+        if known is not None and known.read_unix <= now_unix < known.quiet_until_unix:
+            return known.caller
         if known is None or now_unix - known.read_unix >= MAX_AGE_SECONDS or now_unix < known.read_unix:
             known = await self._read(token_hash, now_unix)
         if known is None or now_unix >= known.expires_unix:
@@ -85,15 +91,20 @@ class LoginSessions:
 
     def remember(self, login: Login, now_unix: float) -> KnownLogin:
         expires = login.expires_at(self.idle_timeout).timestamp()
-        asked = login.standing_at.timestamp()
+        seen, asked = login.last_seen_at.timestamp(), login.standing_at.timestamp()
         known = KnownLogin(
             caller=caller_of(login, self.idle_timeout),
             login_id=login.id,
             expires_unix=expires,
-            last_seen_unix=login.last_seen_at.timestamp(),
+            last_seen_unix=seen,
             standing_unix=asked,
             read_unix=now_unix,
-            stale_unix=min(expires, asked + self.standings.max_age.total_seconds()),
+            quiet_until_unix=min(
+                expires,
+                now_unix + MAX_AGE_SECONDS,
+                asked + self.standings.max_age.total_seconds(),
+                seen + self._touch_after,
+            ),
         )
         if len(self._known) >= self.keep and login.token_hash not in self._known:
             self.forget(next(iter(self._known.values())).login_id)
@@ -107,6 +118,9 @@ class LoginSessions:
             stale = self._known.get(token_hash)
             if stale is not None:
                 self.forget(stale.login_id)
+            if len(self._nobodys) >= NOBODYS:
+                del self._nobodys[next(iter(self._nobodys))]
+            self._nobodys[token_hash] = Seen(None, now_unix, now_unix + MAX_AGE_SECONDS)
             return None
         return self.remember(login, now_unix)
 

@@ -9,7 +9,7 @@ import msgspec
 from generalbots_api.errors import Unavailable
 
 
-class Quota(msgspec.Struct, frozen=True, gc=False):
+class Quota(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """So many requests in a fixed window, which opens with the first one."""
 
     name: str  # "anonymous", "user" or "admin"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from generalbots_api.limits.model import Decision, Quota
 
@@ -28,3 +28,11 @@ class Limiter(Protocol):
     async def __aenter__(self) -> Self: ...
 
     async def __aexit__(self, *exc_info: object) -> None: ...
+
+
+@runtime_checkable
+class CountsAtOnce(Protocol):
+    """A limiter that need not wait: it counts in this process."""
+
+    def take_now(self, key: str, quota: Quota, now_unix: float, /) -> Decision:
+        """As `take`, and asked in its place. It cannot fail for want of a backend."""

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Set
+from collections.abc import Callable, Set
 from dataclasses import dataclass, field
 from typing import Literal
 
 from generalbots_api.caller import Caller
 from generalbots_api.errors import Unavailable
 from generalbots_api.limits.model import Decision, NotCounted, Quota
-from generalbots_api.limits.ports import Limiter
+from generalbots_api.limits.ports import CountsAtOnce, Limiter
 
 log = logging.getLogger("generalbots_api.limits")
 
 FailurePolicy = Literal["open", "closed", "local"]
+TakeNow = Callable[[str, Quota, float], Decision]
 
 
 @dataclass(slots=True)
@@ -32,23 +33,26 @@ class RateLimits:
     on_failure: FailurePolicy
     local: Limiter
     """Counts in this process, while the limiter is down and the policy is "local"."""
+    take_now: TakeNow | None = field(init=False)
+    """As `take`, without waiting: the limiter's own. None: it cannot, ask `take`."""
     failures: int = 0
     _is_failing: bool = field(default=False)
 
-    async def take_of(self, caller: Caller, now_unix: float) -> tuple[Quota, Decision]:
-        """Count one request of a user, and say by which quota.
+    def __post_init__(self) -> None:
+        self.take_now = take_now_of(self.limiter)
+
+    def account_of(self, caller: Caller) -> tuple[str, Quota]:
+        """What a user's requests are counted against, and by which quota."""
+        user = caller.user_id
+        key = "u:" + (user if user.isalnum() else escaped(user))
+        return key, self.user if self.admin_roles.isdisjoint(caller.roles) else self.admin
+
+    async def take(self, key: str, quota: Quota, now_unix: float) -> Decision:
+        """Count one request against an account.
 
         Raises:
             NotCounted: the limiter is down and the settings say "closed".
         """
-        quota = self.user if self.admin_roles.isdisjoint(caller.roles) else self.admin
-        return quota, await self._take("u:" + escaped(caller.user_id), quota, now_unix)
-
-    async def take_from(self, budget: str, now_unix: float) -> tuple[Quota, Decision]:
-        """Count one request without a valid session, against what shares one budget; as `take_of`."""
-        return self.anonymous, await self._take("a:" + escaped(budget), self.anonymous, now_unix)
-
-    async def _take(self, key: str, quota: Quota, now_unix: float) -> Decision:
         was_failing = self._is_failing
         try:
             decision = await self.limiter.take(key, quota, now_unix)
@@ -58,6 +62,13 @@ class RateLimits:
             self._is_failing = False
             log.warning("limiter.back", extra={"failures": self.failures})
         return decision
+
+    async def take_of(self, caller: Caller, now_unix: float) -> Decision:
+        """Count one request of a user; as `take`."""
+        key, quota = self.account_of(caller)
+        if self.take_now is not None:
+            return self.take_now(key, quota, now_unix)
+        return await self.take(key, quota, now_unix)
 
     async def _without_limiter(self, key: str, quota: Quota, now_unix: float) -> Decision:
         self.failures += 1
@@ -69,6 +80,14 @@ class RateLimits:
         if self.on_failure == "closed":
             raise NotCounted(quota, Decision(False, quota.limit, 0, now_unix + quota.window_seconds))
         return uncounted(quota, now_unix)
+
+
+def take_now_of(limiter: Limiter) -> TakeNow | None:
+    """How it counts without waiting, if it can. A subclass that brings a `take` of its own is asked by that."""
+    owner = next((kind for kind in type(limiter).__mro__ if "take" in vars(kind)), None)
+    if isinstance(limiter, CountsAtOnce) and owner is not None and "take_now" in vars(owner):
+        return limiter.take_now
+    return None
 
 
 def uncounted(quota: Quota, now_unix: float) -> Decision:

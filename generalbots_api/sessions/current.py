@@ -17,8 +17,8 @@ class CurrentBot(msgspec.Struct, gc=False):
     """`bot_id` None: the user has no active bot session. Times in Unix seconds."""
 
     bot_id: BotId | None
-    ends_unix: float
     read_unix: float
+    good_until_unix: float  # until the session ends, and no longer than a second
 
 
 @dataclass(slots=True)
@@ -32,9 +32,7 @@ class CurrentBots:
     def known(self, user_id: UserId, now_unix: float) -> CurrentBot | None:
         """What was looked up within the last second; None: ask `read`."""
         known = self._known.get(user_id)
-        if known is None or not 0 <= now_unix - known.read_unix < MAX_AGE_SECONDS or now_unix >= known.ends_unix:
-            return None
-        return known
+        return known if known is not None and known.read_unix <= now_unix < known.good_until_unix else None
 
     def forget(self, user_id: UserId) -> None:
         """Look it up at the next question: a session of the user was opened or ended."""
@@ -44,11 +42,10 @@ class CurrentBots:
         """Look it up, and remember it."""
         active = await self.store.active_of(user_id, at_unix(now_unix))
         newest = active[0] if active else None
-        known = CurrentBot(
-            newest.bot_id if newest else None,
-            newest.expires_at.timestamp() if newest else float("inf"),
-            now_unix,
-        )
+        good_until = now_unix + MAX_AGE_SECONDS
+        if newest:
+            good_until = min(good_until, newest.expires_at.timestamp())
+        known = CurrentBot(newest.bot_id if newest else None, now_unix, good_until)
         if len(self._known) >= self.keep:
             self._known.pop(next(iter(self._known)), None)
         self._known[user_id] = known

@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from starlette.routing import compile_path
+from starlette.types import Scope
 
 from generalbots_api.errors import ApiError
+from generalbots_api.web.paths import route_path
 from generalbots_api.web.reply import Reply
 from generalbots_api.web.request import ApiRequest
 from generalbots_api.web.streaming import Stream
@@ -63,13 +65,12 @@ class Endpoint:
 class Found:
     """A path that is known, its parameters, and the methods that it answers."""
 
-    methods: dict[str, Endpoint]
+    methods: dict[str, Endpoint]  # HEAD wherever GET is
     params: dict[str, str]
 
     @property
     def allow(self) -> str:
-        names = [m for m in self.methods if m != "WEBSOCKET"]
-        return ", ".join([*names, *(["HEAD"] if "GET" in names else []), "OPTIONS"])
+        return ", ".join([*(m for m in self.methods if m != "WEBSOCKET"), "OPTIONS"])
 
 
 class RouteTable:
@@ -83,7 +84,8 @@ class RouteTable:
         by_path: dict[str, dict[str, Endpoint]] = {}
         for endpoint in endpoints:
             by_path.setdefault(endpoint.path.rstrip("/"), {})[endpoint.method] = endpoint
-        self._patterns = [(compile_path(path)[0], methods) for path, methods in by_path.items() if "{" in path]
+        patterns = {path: methods for path, methods in by_path.items() if "{" in path}
+        self._patterns = [(compile_path(path)[0], with_head(methods)) for path, methods in patterns.items()]
         self._exact: dict[str, Found] = {}
         for path, methods in by_path.items():
             if "{" not in path:
@@ -92,7 +94,12 @@ class RouteTable:
     def _merged(self, path: str, methods: dict[str, Endpoint]) -> Found:
         """A pattern may know a method that the exact path does not: DELETE /api/session/create."""
         pattern = self._by_pattern(path) or Found({}, {})
-        return Found({**pattern.methods, **methods}, pattern.params)
+        return Found(with_head({**pattern.methods, **methods}), pattern.params)
+
+    def at(self, scope: Scope) -> Found | None:
+        """What the request is for, below whatever this is mounted in."""
+        found = None if scope.get("root_path") else self._exact.get(scope["path"])  # the usual form
+        return found or self.find(route_path(scope))
 
     def find(self, path: str) -> Found | None:
         return self._exact.get(path) or self._by_pattern(path.rstrip("/"))
@@ -105,6 +112,12 @@ class RouteTable:
             if match:
                 return Found(methods, match.groupdict())
         return None
+
+
+def with_head(methods: dict[str, Endpoint]) -> dict[str, Endpoint]:
+    """HEAD, which is answered as GET is, comes last."""
+    others = {method: endpoint for method, endpoint in methods.items() if method != "HEAD"}
+    return {**others, "HEAD": others["GET"]} if "GET" in others else others
 
 
 def is_text(path: str) -> bool:

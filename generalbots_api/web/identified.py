@@ -15,3 +15,4 @@ class Identified(msgspec.Struct, frozen=True, gc=False):
     token_hash: TokenHash | None = None
     is_token_sent: bool = False
     is_by_cookie: bool = False  # the browser sent it by itself, so it proves no intent
+    is_unsure: bool = False  # the storage, or the host, has to be asked

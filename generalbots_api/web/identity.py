@@ -16,6 +16,8 @@ from generalbots_api.web.head import CookieReader, Head
 from generalbots_api.web.identified import Identified
 
 TOKEN_PREFIX_BYTES = TOKEN_PREFIX.encode()
+USUAL = b"Bearer " + TOKEN_PREFIX_BYTES
+USUAL_LENGTH = len(b"Bearer ") + TOKEN_LENGTH
 
 Authenticate = Callable[[HTTPConnection], Awaitable[Caller | None]]
 """The host's own login: the caller of a connection, or None. Called once for each request and chat message."""
@@ -31,6 +33,7 @@ class Credentials(msgspec.Struct, gc=False):
 
 NONE_SENT = Credentials(None, False)
 REFUSED = Credentials(None, True)
+ASK_HOST = Identified(is_unsure=True)
 
 
 def credentials_of(head: Head, cookie: CookieReader) -> Credentials:
@@ -42,13 +45,15 @@ def credentials_of(head: Head, cookie: CookieReader) -> Credentials:
     if sent is not None:
         if head.authorizations > 1 or not _is_bearer(sent):
             return REFUSED
-        return _token(sent[7:].strip(), False)
-    if head.cookies is None:
-        return NONE_SENT
-    values = cookie.values(head.cookies)
-    if not values:
-        return NONE_SENT
-    return _token(values[0], True) if len(values) == 1 else REFUSED
+        token, is_by_cookie = sent[7:].strip(), False
+    else:
+        values = cookie.values(head.cookies) if head.cookies is not None else ()
+        if len(values) != 1:
+            return REFUSED if values else NONE_SENT
+        token, is_by_cookie = values[0], True
+    if len(token) != TOKEN_LENGTH or token[:4] != TOKEN_PREFIX_BYTES:
+        return Credentials(None, True, is_by_cookie)
+    return Credentials(token, True, is_by_cookie)
 
 
 def _is_bearer(sent: bytes) -> bool:
@@ -56,43 +61,44 @@ def _is_bearer(sent: bytes) -> bool:
     return sent[:7].lower() == b"bearer "
 
 
-def _token(text: bytes, is_by_cookie: bool) -> Credentials:
-    if len(text) != TOKEN_LENGTH or text[:4] != TOKEN_PREFIX_BYTES:
-        return Credentials(None, True, is_by_cookie)
-    return Credentials(text, True, is_by_cookie)
-
-
 @dataclass(frozen=True, slots=True)
 class Identification:
-    """Finds the caller of each connection."""
+    """Finds the caller of each connection: by `known`, and by `identify` where that is unsure."""
 
     sessions: LoginSessions
     cookie: CookieReader
     authenticate: Authenticate | None
 
-    def known(self, head: Head, now_unix: float) -> Identified | None:
-        """Who it is, if that can be told without waiting; None: ask `identify`."""
+    def known(self, head: Head, now_unix: float) -> Identified:
+        """Who it is, as far as that can be told without waiting."""
         if self.authenticate is not None:
-            return None
-        sent = credentials_of(head, self.cookie)
-        if sent.token is None:
-            return Identified(None, None, sent.is_sent, sent.is_by_cookie)
-        token_hash = hash_token(sent.token)
-        caller = self.sessions.known(token_hash, now_unix)
-        return Identified(caller, token_hash, True, sent.is_by_cookie) if caller is not None else None
+            return ASK_HOST
+        sent = head.authorization
+        if sent is not None and sent.startswith(USUAL) and len(sent) == USUAL_LENGTH and head.authorizations == 1:
+            token, is_by_cookie = sent[7:], False  # as nearly all do: `credentials_of` says the same
+        else:
+            credentials = credentials_of(head, self.cookie)
+            if credentials.token is None:
+                return Identified(None, None, credentials.is_sent, credentials.is_by_cookie)
+            token, is_by_cookie = credentials.token, credentials.is_by_cookie
+        token_hash = hash_token(token)
+        seen = self.sessions.seen(token_hash, now_unix)
+        if seen is None:
+            return Identified(None, token_hash, True, is_by_cookie, is_unsure=True)
+        return Identified(seen.caller, token_hash, True, is_by_cookie)
 
-    async def identify(self, head: Head, scope: Scope, now_unix: float, *, is_use: bool = True) -> Identified:
-        """Who it is. `is_use` False does not prolong the session."""
+    async def identify(
+        self, known: Identified, head: Head, scope: Scope, now_unix: float, *, is_use: bool = True
+    ) -> Identified:
+        """Who it is, where `known` is unsure. `is_use` False does not prolong the session."""
         if self.authenticate is not None:
             caller = await self.authenticate(HTTPConnection(scope))
             header = head.authorization
             return Identified(caller, None, header is not None, header is None or not _is_bearer(header))
-        sent = credentials_of(head, self.cookie)
-        if sent.token is None:
-            return Identified(None, None, sent.is_sent, sent.is_by_cookie)
-        token_hash = hash_token(sent.token)
-        caller = await self.sessions.find(token_hash, now_unix, is_use=is_use)
-        return Identified(caller, token_hash, True, sent.is_by_cookie)
+        if known.token_hash is None:
+            return known
+        caller = await self.sessions.find(known.token_hash, now_unix, is_use=is_use)
+        return Identified(caller, known.token_hash, True, known.is_by_cookie)
 
     def asking(self, scope: Scope) -> Callable[[], Awaitable[Caller | None]] | None:
         """For a socket, which outlives its handshake: asks the host again who it is. None: our own login."""

@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from threading import get_ident
 
 import anyio
 from anyio.abc import TaskGroup
@@ -41,11 +42,11 @@ class Lifespan:
     """
 
     open_all: Callable[[], AbstractAsyncContextManager[None]]
-    open_on: asyncio.AbstractEventLoop | None = None
-    """The event loop on which the backends are open now."""
     _users: int = 0
     _run: _Run | None = field(default=None)
     _is_told: bool = False
+    _open_on: asyncio.AbstractEventLoop | None = None
+    _open_in: int = 0  # the thread of that loop
 
     @asynccontextmanager
     async def hold(self) -> AsyncIterator[None]:
@@ -59,9 +60,17 @@ class Lifespan:
             if self._users == 0:
                 await self._close()
 
+    def is_open(self) -> bool:
+        """Whether the backends are open on the event loop that runs here.
+
+        A thread runs one loop at a time. To ask for that loop takes twice as long: in Python 3.11
+        `asyncio.get_running_loop` calls the system, for the id of the process.
+        """
+        return self._open_in == get_ident() and self._open_on is not None and self._open_on.is_running()
+
     async def ready(self) -> None:
         """Return when the backends are open; open them if nobody has, and say once what to do about it."""
-        if self.open_on is asyncio.get_running_loop():
+        if self.is_open():
             return
         if self._users == 0 and self._run is None and not self._is_told:
             self._is_told = True
@@ -92,7 +101,7 @@ class Lifespan:
         try:
             async with self.open_all(), anyio.create_task_group() as tasks:
                 run.tasks = tasks
-                self.open_on = run.loop
+                self._open_on, self._open_in = run.loop, get_ident()
                 run.opened.set()
                 await run.closing.wait()
                 tasks.cancel_scope.cancel()
@@ -103,7 +112,7 @@ class Lifespan:
         finally:
             run.tasks = None
             if self._run is run:
-                self._run = self.open_on = None
+                self._run = self._open_on = None
             run.opened.set()
 
     async def _close(self) -> None:

@@ -29,10 +29,11 @@ class Meter:
         return sum(self.buckets)
 
     def count(self, status: int, elapsed_ms: float) -> None:
-        if status >= 500:
-            self.errors_total += 1
-        elif status == 429:
-            self.rate_limited_total += 1
+        if status >= 429:  # most are below both
+            if status >= 500:
+                self.errors_total += 1
+            elif status == 429:
+                self.rate_limited_total += 1
         self.buckets[bisect_left(self.bounds, elapsed_ms)] += 1
 
     def count_message(self) -> None:

@@ -48,7 +48,7 @@ class Mount(BaseRoute):
         """A full match for every known path, whatever the method: its 405 is ours to give."""
         if scope["type"] not in ("http", "websocket"):
             return Match.NONE, {}
-        found = self.table.find(route_path(scope))
+        found = self.table.at(scope)
         if found is None:
             return Match.NONE, {}
         return Match.FULL, {
@@ -58,7 +58,7 @@ class Mount(BaseRoute):
         }
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        found: Found | None = scope.get(FOUND) or self.table.find(route_path(scope))
+        found: Found | None = scope.get(FOUND) or self.table.at(scope)
         if scope["type"] == "websocket":
             await self._sockets.answer(scope, receive, send, found)
         else:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
+from functools import lru_cache
+from math import ceil
 
 from generalbots_api.limits.model import Decision, Quota
-from generalbots_api.web.errors import RawHeaders
 
 SMALL = 10_001
 _DIGITS = [b"%d" % number for number in range(SMALL)]  # formatting costs more than a look-up
+FixedHeaders = tuple[tuple[bytes, bytes], ...]
 
 
 class RateHeaders:
@@ -27,22 +28,25 @@ class RateHeaders:
             for quota in quotas
         }
 
-    def of(self, quota: Quota, decision: Decision, now_unix: float) -> RawHeaders:
+    def of(self, quota: Quota, decision: Decision, now_unix: float) -> FixedHeaders:
         limit, policy, prefix = self._fixed[quota.name]
-        remaining = digits(decision.remaining)
-        resets = math.ceil(decision.resets_unix)  # up, so that nobody retries early
-        left = digits(math.ceil(decision.resets_unix - now_unix))
-        return [
+        remaining, seconds = decision.remaining, ceil(decision.resets_unix - now_unix)
+        rest = _DIGITS[remaining] if 0 <= remaining < SMALL else digits(remaining)
+        left = _DIGITS[seconds] if 0 <= seconds < SMALL else digits(seconds)
+        return (
             limit,
-            (b"x-ratelimit-remaining", remaining),
-            (b"x-ratelimit-reset", b"%d" % resets),
+            (b"x-ratelimit-remaining", rest),
+            _reset(ceil(decision.resets_unix)),  # up, so that nobody retries early
             policy,
-            (b"ratelimit", prefix + remaining + b";t=" + left),
-        ]
+            (b"ratelimit", prefix + rest + b";t=" + left),
+        )
+
+
+@lru_cache(maxsize=4_096)  # by default a window has no more seconds
+def _reset(unix: int) -> tuple[bytes, bytes]:
+    return b"x-ratelimit-reset", b"%d" % unix
 
 
 def digits(number: int) -> bytes:
     """`number` in decimal, 0 if it is negative."""
-    if 0 <= number < SMALL:
-        return _DIGITS[number]
     return b"%d" % number if number > 0 else b"0"

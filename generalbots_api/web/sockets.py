@@ -13,10 +13,11 @@ from generalbots_api.caller import Caller
 from generalbots_api.errors import ApiError, NotFound, Unauthorized
 from generalbots_api.ids import TokenHash
 from generalbots_api.web.endpoint import Found
-from generalbots_api.web.entry import Entry, Visit, needs_session
+from generalbots_api.web.entry import Entry, needs_session
 from generalbots_api.web.errors import RawHeaders
 from generalbots_api.web.leaving import until_gone
-from generalbots_api.web.reply import NO_STORE, Reply, error_reply
+from generalbots_api.web.reply import Reply, error_reply, rendered
+from generalbots_api.web.visit import Visit
 
 log = logging.getLogger("generalbots_api")
 
@@ -60,20 +61,22 @@ class SocketEntry:
     entry: Entry
 
     async def answer(self, scope: Scope, receive: Receive, send: Send, found: Found | None) -> None:
-        visit = self.entry.visit(scope)
+        visit = self.entry.visits.begin(scope)
         send = until_gone(send)
         opening: Opening | None = None
         try:
             await self.entry.lifespan.ready()
-            handler, opening = await self._admitted(scope, receive, send, visit, found)
-            await handler(opening)
+            admitted = await self._admitted(scope, receive, send, visit, found)
+            if not isinstance(admitted, Reply):
+                handler, opening = admitted
+                await handler(opening)
+                return
+            reply = admitted
         except ApiError as error:
             reply = error_reply(error, visit.request_id)
         except Exception:
             log.exception("socket.failed", extra={"request_id": visit.request_id})
             reply = error_reply(ApiError("Something went wrong here"), visit.request_id)
-        else:
-            return
         if opening is not None and opening.is_accepted:
             await send({"type": "websocket.close", "code": CLOSE_FAILED, "reason": ""})
         else:
@@ -81,11 +84,15 @@ class SocketEntry:
 
     async def _admitted(
         self, scope: Scope, receive: Receive, send: Send, visit: Visit, found: Found | None
-    ) -> tuple[SocketHandler, Opening]:
+    ) -> tuple[SocketHandler, Opening] | Reply:
         endpoint = found.methods.get("WEBSOCKET") if found else None
         take_offered_token(visit, scope)
-        who = await self.entry.identify(visit, scope, endpoint)
-        await self.entry.count(visit, scope, who.caller)
+        who = self.entry.identification.known(visit.head, visit.now_unix)
+        if who.is_unsure:
+            who = await self.entry.identification.identify(who, visit.head, scope, visit.now_unix)
+        refusal = await self.entry.counting.soon(visit, scope, who.caller)
+        if refusal is not None:
+            return refusal
         if who.caller is None and (endpoint is not None or needs_session(scope, found)):
             raise Unauthorized(token_sent=who.is_token_sent)
         if endpoint is None or who.caller is None:
@@ -123,12 +130,6 @@ async def refuse(reply: Reply, common: RawHeaders, scope: Scope, receive: Receiv
         code = CLOSE_FULL if reply.status == HTTPStatus.SERVICE_UNAVAILABLE else CLOSE_REFUSED
         await send({"type": "websocket.close", "code": code, "reason": ""})
         return
-    headers = [
-        *common,
-        *reply.headers,
-        NO_STORE,
-        (b"content-type", reply.content_type),
-        (b"content-length", str(len(reply.body)).encode()),
-    ]
-    await send({"type": f"{DENIAL}.start", "status": reply.status, "headers": headers})
-    await send({"type": f"{DENIAL}.body", "body": reply.body, "more_body": False})
+    start, body = rendered(reply, common, is_head=False)
+    await send({**start, "type": f"{DENIAL}.start"})
+    await send({**body, "type": f"{DENIAL}.body", "more_body": False})

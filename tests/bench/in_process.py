@@ -62,6 +62,7 @@ async def _refused(rounds: int, requests: int) -> list[Row]:
             accepted=(gb, accepted, 200),
             without=(gb, new_scope, 401),
             wrong=(gb, by_header(new_session_token()), 401),
+            new=(gb, by_another_token, 401),
             limited=(spent, used_up, 429),
         )
     return [
@@ -72,9 +73,14 @@ async def _refused(rounds: int, requests: int) -> list[Row]:
             other=costs["accepted"],
             unit="µs",
             other_name="an accepted one",
-            most=0.7,
+            most=most,
         )
-        for name, what in (("without", "401, no token"), ("wrong", "401, unknown token"), ("limited", "429"))
+        for name, what, most in (
+            ("without", "401, no token", 0.7),
+            ("wrong", "401, unknown token", 0.7),
+            ("new", "401, another unknown token each time", None),
+            ("limited", "429", 0.7),
+        )
     ]
 
 
@@ -136,6 +142,10 @@ async def _interleaved(rounds: int, requests: int, **cases: tuple[Any, Scope, in
 def by_header(token: SessionToken) -> Scope:
     header = (b"authorization", f"Bearer {token}".encode())
     return lambda: new_scope(header)
+
+
+def by_another_token() -> dict[str, Any]:
+    return by_header(new_session_token())()
 
 
 def by_cookie(token: SessionToken) -> Scope:

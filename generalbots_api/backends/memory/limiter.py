@@ -30,10 +30,17 @@ class MemoryLimiter:
         self._prefixes: dict[Quota, str] = {}
 
     async def take(self, key: str, quota: Quota, now_unix: float, /) -> Decision:
-        prefix = self._prefixes.get(quota) or self._prefix(quota)
+        return self.take_now(key, quota, now_unix)
+
+    def take_now(self, key: str, quota: Quota, now_unix: float, /) -> Decision:
+        """`limits.ports.CountsAtOnce`."""
+        try:
+            prefix = self._prefixes[quota]
+        except KeyError:
+            prefix = self._prefix(quota)
         count, resets = self._storage.hit(prefix + key, quota.window_seconds, 1, now_unix)
-        left = quota.limit - count
-        return Decision(left >= 0, quota.limit, left if left > 0 else 0, resets)
+        limit = quota.limit
+        return Decision(True, limit, limit - count, resets) if count <= limit else Decision(False, limit, 0, resets)
 
     async def ping(self) -> None:
         """It is always there."""
