@@ -100,19 +100,24 @@ class Run:
     bot: Bot
     about: Callable[[], Awaitable[Opening]]
     take: Take
-    over: Over
+    over: Over | None  # None: it has been told
     running: Running
     is_greeting: bool
-    is_over: bool = False
-    error: BaseException | None = None
     task: asyncio.Task[None] = field(init=False)
+    _is_cut: bool = False
     _given: Opening | None = None  # by `about`
     _pieces: AsyncIterator[Piece] | None = None
     _lent: AbstractContextManager[Bot] | None = None
 
+    @property
+    def is_over(self) -> bool:
+        return self.over is None
+
     def cut(self) -> None:
         """End it now; `ended` sees to the task."""
-        self._settle(Cut())
+        if self.over is not None:
+            self._is_cut = True
+            self._settle(Cut())
 
     async def ended(self) -> None:
         """Return when the task has ended, or is given up; the bot is given back then."""
@@ -120,7 +125,7 @@ class Run:
             if not self.task.done():
                 if self._given is not None:
                     self.task.set_name(f"turn of bot {self.bot.info.id} in {self._given.session_id}")
-                await end(self.task, self.running.grace, is_ending=not isinstance(self.error, Cut))
+                await end(self.task, self.running.grace, is_ending=not self._is_cut)
         finally:
             if self._lent is not None:
                 self._lent.__exit__(None, None, None)
@@ -138,7 +143,7 @@ class Run:
 
     async def _take_all(self) -> None:
         about = self._given = await self.about()
-        if self.is_over:
+        if self.over is None:
             raise Gone("it was ended before it began")
         bot = self._borrowed()
         if self.is_greeting and not isinstance(bot, Greets):
@@ -147,7 +152,7 @@ class Run:
         pieces = self._pieces = self.running.pieces(bot, ask, about)
         blanks = 0
         async for piece in pieces:
-            if self.is_over:
+            if self.over is None:
                 raise Gone("it went on after its end")
             if not isinstance(piece, str) or not piece:
                 blanks += 1
@@ -157,14 +162,14 @@ class Run:
             await asyncio.sleep(0)  # a bot that never waits gives way at each piece all the same
 
     def task_ended(self, task: asyncio.Task[None]) -> None:
-        if not self.is_over:
+        if self.over is not None:
             self._settle(Gone("its task ended"))
 
     def _settle(self, error: BaseException | None) -> None:
-        if self.is_over:
-            return
-        self.is_over, self.error = True, error
-        self.over(error)
+        """Neither who is told nor the error is kept: both lead back here, and only the collector would free them."""
+        over, self.over = self.over, None
+        if over is not None:
+            over(error)
 
     def _borrowed(self) -> Bot:
         """The bot itself, or the one that it stands for now, until the turn has ended."""

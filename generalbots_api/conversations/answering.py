@@ -52,6 +52,7 @@ class Answering:
 
         def end(error: BaseException | None) -> None:
             patience.end()
+            job.cut = None
             over(partial(self._finish, writing, error))
 
         if job.is_stopped:
@@ -64,15 +65,11 @@ class Answering:
     async def _finish(self, writing: Writing, error: BaseException | None) -> None:
         """Store the reply, whatever became of it."""
         job, draft = writing.job, writing.draft
+        run, writing.run = writing.run, None  # or they would hold each other
+        conclude(writing, error)
         try:
-            writing.conclude(error)
-        except Exception as failure:  # noqa: BLE001 # a bot is foreign code, and whatever it raises ends its reply only
-            note_failure(job, draft, failure)
-        if job.is_stopped:
-            draft.status = MessageStatus.CANCELLED
-        try:
-            if writing.run is not None:
-                await writing.run.ended()
+            if run is not None:
+                await run.ended()
             if not job.is_interrupted:
                 return await self._store(job, draft)
         except asyncio.CancelledError:  # the service stops: it may be stored, and nobody be told
@@ -109,7 +106,21 @@ class Answering:
         await self.feed.tell(Stored(message=added.message), job.session_id)
 
 
-def note_failure(job: Job, draft: Draft, error: Exception) -> None:
+def conclude(writing: Writing, error: BaseException | None) -> None:
+    """Put what became of it into the draft; `error` is looked at, not raised, as that would tie it to its frames."""
+    job, draft = writing.job, writing.draft
+    if error is not None:
+        note_failure(job, draft, error)
+    else:
+        try:
+            draft.memory = writing.changed_memory()
+        except Exception as failure:  # noqa: BLE001 # a bot may have left anything there
+            note_failure(job, draft, failure)
+    if job.is_stopped:
+        draft.status = MessageStatus.CANCELLED
+
+
+def note_failure(job: Job, draft: Draft, error: BaseException) -> None:
     """Give the reply the status, and the log the reason; the client is told no more than that."""
     if job.is_stopped:  # a bot may raise what it likes on its way out
         draft.status = MessageStatus.CANCELLED

@@ -26,7 +26,7 @@ class Job:
     is_stopped: bool = False
     is_interrupted: bool = False
     done: asyncio.Event = field(default_factory=asyncio.Event)  # its reply is stored
-    cut: Callable[[], None] | None = None  # ends what the bot is at; None: it has not begun
+    cut: Callable[[], None] | None = None  # ends what the bot is at; None: it is at nothing
 
     def stop(self) -> None:
         """Cancel the reply, whether it is running, or waiting, or about to be stored."""

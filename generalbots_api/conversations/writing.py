@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from generalbots_api.bots.model import Piece
 from generalbots_api.bots.running import Run
@@ -29,7 +30,7 @@ class Writing:
     feed: Feed
     patience: Patience
     others: Wait
-    run: Run | None = None  # None: it was not begun
+    run: Run | None = None  # None: it was not begun, or is over
     about: BotOpening | None = None  # None: the bot has not begun
     _index: int = field(default=-1)  # of the last piece
 
@@ -57,17 +58,13 @@ class Writing:
         delta = Delta(session_id=job.session_id, reply_id=job.reply_id, index=self._index, content=text)
         await self.feed.tell(delta, job.session_id)
 
-    def conclude(self, error: BaseException | None) -> None:
-        """Put what became of it into the draft.
+    def changed_memory(self) -> dict[str, Any] | None:
+        """What the bot would have kept; None if that is as it was.
 
         Raises:
-            BaseException: `error`.
-            InvalidRequest: the bot's memory cannot be kept.
+            InvalidRequest: it cannot be kept.
         """
-        if error is not None:
-            raise error
-        if self.about is not None:
-            self.draft.memory = self.about.changed_memory()
+        return self.about.changed_memory() if self.about is not None else None
 
     def _hint(self) -> None:
         """Say that the bot is at work, if nothing is to be seen of it."""
