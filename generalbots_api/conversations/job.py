@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextvars import Context
 from dataclasses import dataclass, field
 
 from generalbots_api.bots.ports import Bot
@@ -26,7 +27,9 @@ class Job:
     is_stopped: bool = False
     is_interrupted: bool = False
     done: asyncio.Event = field(default_factory=asyncio.Event)  # its reply is stored
+    context: Context | None = None  # of the request, to begin in; None: that is where it begins anyway
     cut: Callable[[], None] | None = None  # ends what the bot is at; None: it is at nothing
+    storing: asyncio.Task[None] | None = None  # its reply, if that has begun
 
     def stop(self) -> None:
         """Cancel the reply, whether it is running, or waiting, or about to be stored."""
@@ -35,7 +38,9 @@ class Job:
             self.cut()
 
     def interrupt(self) -> None:
-        """The service stops."""
+        """The service stops: no more of it than what there is, and that is stored soon or not at all."""
         self.is_interrupted = True
         if self.cut is not None:
             self.cut()
+        elif self.storing is not None:
+            self.storing.cancel()

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
@@ -41,7 +42,8 @@ class Turns:
     background: Background
     _lines: dict[BotSessionId, deque[Job]] = field(default_factory=dict)  # the running one first
     _storing: set[asyncio.Task[None]] = field(default_factory=set)
-    _kept_on: asyncio.AbstractEventLoop | None = None  # where the keeper is
+    _loop: asyncio.AbstractEventLoop | None = None  # that all of them are on
+    _has_keeper: bool = False
     _is_ending: bool = False
     _idle: asyncio.Event | None = None
 
@@ -60,14 +62,16 @@ class Turns:
 
     def start(self, job: Job) -> None:
         """Do the job when its turn comes. When the service is stopping, the next start finds it undone."""
+        if not self._is_kept():
+            job.done.set()
+            return
         line = self._lines.get(job.session_id)
-        if line is not None:
-            line.append(job)
-        elif self._is_kept():
+        if line is None:
             line = self._lines[job.session_id] = deque([job])
             self.answers.begin(job, partial(self._over, line))
         else:
-            job.done.set()
+            job.context = copy_context()
+            line.append(job)
 
     def stop(self, session_id: BotSessionId, reply_id: MessageId | None = None) -> list[Job]:
         """Cancel one reply, or, with no id, the running one; the jobs that this reached."""
@@ -91,61 +95,67 @@ class Turns:
             await self._idle.wait()
 
     def _over(self, line: deque[Job], store: Store) -> None:
-        task = asyncio.create_task(self._store(line, store), name="a reply to be stored")
+        task = asyncio.create_task(self._store(line[0], store), name="a reply to be stored")
         self._storing.add(task)
-        task.add_done_callback(self._storing.discard)
+        task.add_done_callback(partial(self._stored, line))  # whatever ends it, be it before its first step
 
-    async def _store(self, line: deque[Job], store: Store) -> None:
+    async def _store(self, job: Job, store: Store) -> None:
+        job.storing = asyncio.current_task()
         try:
             await store()
         except Exception:  # a bug; those behind it are answered all the same
-            log.exception("reply.lost", extra={"session_id": line[0].session_id})
-        finally:
-            self._next(line)
+            log.exception("reply.lost", extra={"session_id": job.session_id})
 
-    def _next(self, line: deque[Job]) -> None:
+    def _stored(self, line: deque[Job], task: asyncio.Task[None]) -> None:
+        self._storing.discard(task)
         job = line.popleft()
+        job.storing = None
         job.done.set()
-        if line and not self._is_ending:
-            self.answers.begin(line[0], partial(self._over, line))
-            return
+        if line and self._has_keeper and not self._is_ending:
+            context = line[0].context or copy_context()
+            context.run(self.answers.begin, line[0], partial(self._over, line))
+        else:
+            self._forget(job.session_id, line)
+
+    def _forget(self, session_id: BotSessionId, line: deque[Job]) -> None:
         for left in line:  # the service stops: they stay unanswered, and are interrupted at the next start
             left.done.set()
-        del self._lines[job.session_id]
+        if self._lines.get(session_id) is line:
+            del self._lines[session_id]
         if not self._lines and self._idle is not None:
             self._idle.set()
             self._idle = None
 
     def _is_kept(self) -> bool:
         """Whether turns may begin: as long as there is somebody to end them."""
-        if self._is_ending:
-            return False
         loop = asyncio.get_running_loop()
-        if self._kept_on is not loop:
+        if self._loop is not loop:
+            self._lines, self._storing, self._idle = {}, set(), None  # what there was has died with its loop
+            self._loop = loop
+            self._has_keeper = self._is_ending = False
+        if not self._has_keeper:
             try:
                 self.background(self._keep)
             except RuntimeError:  # nothing is begun any more
                 return False
-            self._kept_on = loop
-            self._lines.clear()  # of another event loop, which is gone
-        return True
+            self._has_keeper = True
+        return not self._is_ending
 
     async def _keep(self) -> None:
         try:
             await anyio.sleep_forever()
-        except anyio.get_cancelled_exc_class():
+        except asyncio.CancelledError:
             with anyio.CancelScope(shield=True):
                 await self._end()
             raise
 
     async def _end(self) -> None:
         """The service stops: have what there is of each reply stored. That takes no longer than its last words may."""
-        self._is_ending, begun = True, list(self._storing)
-        await asyncio.sleep(0)  # a task that is cancelled before its first step does not even clean up
-        for task in begun:
-            task.cancel()
-        for line in list(self._lines.values()):
-            line[0].interrupt()
-        while self._storing:
-            await asyncio.wait(self._storing)
-        self._is_ending, self._kept_on = False, None
+        self._is_ending = True
+        try:
+            for line in self._lines.values():
+                line[0].interrupt()
+            while self._storing:
+                await asyncio.wait(self._storing)
+        finally:
+            self._is_ending = self._has_keeper = False
