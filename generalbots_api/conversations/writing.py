@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from generalbots_api.bots.model import Piece
+from generalbots_api.bots.outliving import Gone
 from generalbots_api.bots.running import Run
 from generalbots_api.conversations.draft import Draft
 from generalbots_api.conversations.events import Delta, Started, Typing
@@ -35,12 +36,18 @@ class Writing:
     _index: int = field(default=-1)  # of the last piece
 
     async def open(self) -> BotOpening:
-        """What the bot gets, when its turn has come."""
+        """What the bot gets, when its turn has come.
+
+        Raises:
+            Gone: it was ended meanwhile; nothing more is told of it.
+        """
         job = self.job
         if job.is_behind_others:
             await self.others(job)
+            self._check_on()
         self.patience.begin(self._hint, self._give_up)
         memory = await self.log.memory(job.session_id)
+        self._check_on()
         if job.message is None:
             self.about = BotOpening(job.session_id, job.reply_id, job.caller, memory)
         else:
@@ -65,6 +72,10 @@ class Writing:
             InvalidRequest: it cannot be kept.
         """
         return self.about.changed_memory() if self.about is not None else None
+
+    def _check_on(self) -> None:
+        if self.run is None or self.run.is_over:
+            raise Gone("it was ended before it began")
 
     def _hint(self) -> None:
         """Say that the bot is at work, if nothing is to be seen of it."""
