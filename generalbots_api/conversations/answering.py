@@ -11,6 +11,7 @@ from itertools import chain, repeat
 
 import anyio
 
+from generalbots_api.bots.outliving import Gone
 from generalbots_api.bots.running import Cut, Running
 from generalbots_api.clock import Clock
 from generalbots_api.conversations.draft import Draft, TooLong
@@ -66,10 +67,12 @@ class Answering:
         """Store the reply, whatever became of it."""
         job, draft = writing.job, writing.draft
         run, writing.run = writing.run, None  # or they would hold each other
-        conclude(writing, error)
         try:
-            if run is not None:
-                await run.ended()
+            try:
+                if run is not None:
+                    await run.ended()
+            finally:
+                conclude(writing, error)  # now, as it may have been stopped while its bot ended
             if not job.is_interrupted:
                 return await self._store(job, draft)
         except asyncio.CancelledError:  # the service stops: it may be stored, and nobody be told
@@ -81,16 +84,14 @@ class Answering:
         """Until it is stored, or the service stops: what has no reply then is found at the next start."""
         if job.message is None and not draft.pieces:
             return  # a bot with nothing to say by itself
-        is_refused = False
         for delay in chain(STORE_DELAYS, repeat(STORE_DELAYS[-1])):
             try:
                 return await self._store_once(job, draft)
             except Unavailable:
                 log.exception("reply.not_stored", extra={**_where(job), "retry_in_seconds": delay})
-            except Exception as error:  # what the bot left there cannot be kept; without a reply it would wait for ever
-                if is_refused:
+            except (Exception, asyncio.CancelledError) as error:  # until it is stored, all behind it waits
+                if is_cancelled():
                     raise
-                is_refused = True
                 draft.memory, draft.suggestions = None, ()
                 note_failure(job, draft, error)
             await anyio.sleep(delay)
@@ -104,6 +105,12 @@ class Answering:
     async def _store_once(self, job: Job, draft: Draft) -> None:
         added = await self.conversation_log.add_reply(draft.reply(job), draft.memory, self.clock.now())
         await self.feed.tell(Stored(message=added.message), job.session_id)
+
+
+def is_cancelled() -> bool:
+    """Whether this task was told to go; a storage may raise CancelledError for reasons of its own."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def conclude(writing: Writing, error: BaseException | None) -> None:
@@ -124,7 +131,7 @@ def note_failure(job: Job, draft: Draft, error: BaseException) -> None:
     """Give the reply the status, and the log the reason; the client is told no more than that."""
     if job.is_stopped:  # a bot may raise what it likes on its way out
         draft.status = MessageStatus.CANCELLED
-    elif job.is_interrupted:
+    elif job.is_interrupted and isinstance(error, Cut | Gone):
         draft.fail("The answer was cut off", "interrupted", MessageStatus.INTERRUPTED)
     elif isinstance(error, Cut):
         draft.fail("The bot took too long to answer", "timeout")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import chain, repeat
@@ -23,11 +24,13 @@ from generalbots_api.conversations.ports import ConversationLog
 from generalbots_api.conversations.rules import MAX_SEQ, check_message
 from generalbots_api.conversations.sending import Asked, Sending, unheard
 from generalbots_api.conversations.turns import Turns
-from generalbots_api.errors import ApiError, Conflict, Forbidden, NotFound, Unavailable
+from generalbots_api.errors import ApiError, Conflict, Forbidden, InvalidRequest, NotFound
 from generalbots_api.ids import BotId, BotSessionId, MessageId, new_id
 from generalbots_api.locks import KeyedLocks
 from generalbots_api.sessions.model import BotSession
 from generalbots_api.sessions.service import BotSessions
+
+log = logging.getLogger("generalbots_api.conversations")
 
 SETTLE_DELAYS = (0.05, 0.5, 5.0, 15.0, 60.0)
 """Seconds between looks for a message whose storing may have failed, or whose sender has gone meanwhile."""
@@ -172,7 +175,9 @@ class Conversations:
     async def _add(self, message: NewMessage, most_waiting: int, asked: Asked) -> Added:
         try:
             return await self.log.add_message(message, most_waiting, self.clock.now())
-        except (Unavailable, anyio.get_cancelled_exc_class()):  # it is stored by then, or will be, or not
+        except (Conflict, InvalidRequest):
+            raise  # it is not stored
+        except BaseException:  # it is stored by then, or will be, or not
             self.control.beside(lambda: self._answer_if_stored(message, asked))
             raise
 
@@ -181,18 +186,29 @@ class Conversations:
         for number, delay in enumerate(chain(SETTLE_DELAYS, repeat(SETTLE_DELAYS[-1])), 1):
             await anyio.sleep(delay)
             try:
-                stored = await self.log.message(message.session_id, message.message_id)
-            except Unavailable:
+                is_found = await self._answer_found(message, asked)
+            except Exception:  # the storage is away still, or worse; all that is sent later waits for this one
+                where = {"session_id": message.session_id, "request_id": asked.request_id}
+                log.exception("message.not_found_out", extra=where)
                 continue
-            if stored is not None:
-                await self.feed.tell(Stored(message=stored), message.session_id)
-                return self._answer(stored, asked, is_behind_others=True)
-            if number >= len(SETTLE_DELAYS):
+            if is_found or number >= len(SETTLE_DELAYS):
                 return
 
-    def _answer(self, message: Message, asked: Asked, *, is_behind_others: bool) -> None:
+    async def _answer_found(self, message: NewMessage, asked: Asked) -> bool:
+        """Answer it if it is stored: by its bot while the session lasts, and after that as one that was cancelled."""
+        async with self._order.hold(message.session_id):
+            stored = await self.log.message(message.session_id, message.message_id)
+            if stored is None:
+                return False
+            session = await self.sessions.store.get(message.session_id)
+            await self.feed.tell(Stored(message=stored), message.session_id)
+            is_over = session is None or not session.is_active(self.clock.now())
+            self._answer(stored, asked, is_behind_others=True, is_stopped=is_over)
+        return True
+
+    def _answer(self, message: Message, asked: Asked, *, is_behind_others: bool, is_stopped: bool = False) -> None:
         job = Job(message.session_id, reply_id_of(message), message, asked.bot, asked.caller, asked.request_id)
-        job.is_behind_others = is_behind_others
+        job.is_behind_others, job.is_stopped = is_behind_others, is_stopped
         self.turns.start(job)
 
     def _new_message(self, caller: Caller, sending: Sending) -> NewMessage:

@@ -97,7 +97,7 @@ class Turns:
     def _over(self, line: deque[Job], store: Store) -> None:
         task = asyncio.create_task(self._store(line[0], store), name="a reply to be stored")
         self._storing.add(task)
-        task.add_done_callback(partial(self._stored, line))  # whatever ends it, be it before its first step
+        task.add_done_callback(partial(self._stored, line, store))  # whatever ends it, be it before its first step
 
     async def _store(self, job: Job, store: Store) -> None:
         job.storing = asyncio.current_task()
@@ -106,12 +106,16 @@ class Turns:
         except Exception:  # a bug; those behind it are answered all the same
             log.exception("reply.lost", extra={"session_id": job.session_id})
 
-    def _stored(self, line: deque[Job], task: asyncio.Task[None]) -> None:
+    def _stored(self, line: deque[Job], store: Store, task: asyncio.Task[None]) -> None:
         self._storing.discard(task)
+        goes_on = self._has_keeper and not self._is_ending
+        if goes_on and task.cancelled():  # by a stranger: those behind it would wait for its reply
+            self._over(line, store)
+            return
         job = line.popleft()
         job.storing = None
         job.done.set()
-        if line and self._has_keeper and not self._is_ending:
+        if line and goes_on:
             context = line[0].context or copy_context()
             context.run(self.answers.begin, line[0], partial(self._over, line))
         else:
