@@ -39,12 +39,20 @@ class Running:
     threads: BotThreads = field(default_factory=BotThreads)
 
     def begin(
-        self, bot: Bot, about: Callable[[], Awaitable[Opening]], take: Take, over: Over, *, is_greeting: bool = False
+        self,
+        bot: Bot,
+        about: Callable[[], Awaitable[Opening]],
+        take: Take,
+        over: Over,
+        *,
+        bot_id: str,
+        is_greeting: bool = False,
     ) -> Run:
         """Have the bot reply, or greet: each piece is handed to `take`, in order, and then `over` is called, once.
 
-        `about` gives what the bot may look at, in the bot's own task. `over` gets
-        None, or why there is nothing more:
+        Nothing of it has happened yet when this returns. `about` gives what the
+        bot may look at, in the bot's own task. `over` gets None, or why there
+        is nothing more:
 
         - TypeError: `reply` gives no pieces, or one that is neither text nor suggestions.
         - BotGone: the bot was removed while the turn waited.
@@ -54,7 +62,8 @@ class Running:
         - Exception: what the bot, `about` or `take` raised.
         """
         run = Run(bot, about, take, over, self, is_greeting)
-        run.task = task = asyncio.create_task(run.drive(), name=bot.info.id)
+        # not by `create_task`: a host's eager factory of tasks would run the bot's first steps here and now
+        run.task = task = asyncio.Task(run.drive(), loop=asyncio.get_running_loop(), name=bot_id)
         task.add_done_callback(run.task_ended)
         return run
 
@@ -69,7 +78,7 @@ class Running:
             if not outcome.done():
                 outcome.set_result(error)
 
-        run = self.begin(bot, given, take, over, is_greeting=is_greeting)
+        run = self.begin(bot, given, take, over, bot_id=bot.info.id, is_greeting=is_greeting)
         try:
             error = await outcome
         finally:
@@ -124,11 +133,10 @@ class Run:
         try:
             if not self.task.done():
                 if self._given is not None:
-                    self.task.set_name(f"turn of bot {self.bot.info.id} in {self._given.session_id}")
+                    self.task.set_name(f"turn of bot {self.task.get_name()} in {self._given.session_id}")
                 await end(self.task, self.running.grace, is_ending=not self._is_cut)
         finally:
-            if self._lent is not None:
-                self._lent.__exit__(None, None, None)
+            self._give_back()
 
     async def drive(self) -> None:
         try:
@@ -163,7 +171,10 @@ class Run:
 
     def task_ended(self, task: asyncio.Task[None]) -> None:
         if self.over is not None:
+            if not task.cancelled():
+                task.exception()  # it is looked at, so that nobody is told that nobody looked
             self._settle(Gone("its task ended"))
+        self._give_back()
 
     def _settle(self, error: BaseException | None) -> None:
         """Neither who is told nor the error is kept: both lead back here, and only the collector would free them."""
@@ -181,6 +192,16 @@ class Run:
         bot = lent.__enter__()
         self._lent = lent
         return bot
+
+    def _give_back(self) -> None:
+        """Once, when the task has ended, or was given up."""
+        lent, self._lent = self._lent, None
+        if lent is None:
+            return
+        try:
+            lent.__exit__(None, None, None)
+        except Exception as error:  # noqa: BLE001 - foreign code, and the reply is to be stored all the same
+            log.warning("bot.not_given_back", extra={"error": repr(error)})
 
     async def _close(self) -> None:
         close = getattr(self._pieces, "aclose", None)

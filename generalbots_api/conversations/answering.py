@@ -59,8 +59,9 @@ class Answering:
         if job.is_stopped:
             end(None)
             return
-        is_greeting = job.message is None
-        writing.run = self.running.begin(job.bot, writing.open, writing.take, end, is_greeting=is_greeting)
+        writing.run = self.running.begin(
+            job.bot, writing.open, writing.take, end, bot_id=job.bot_id, is_greeting=job.message is None
+        )
         job.cut = writing.run.cut
 
     async def _finish(self, writing: Writing, error: BaseException | None) -> None:
@@ -147,6 +148,6 @@ def note_failure(job: Job, draft: Draft, error: BaseException) -> None:
 def _where(job: Job) -> dict[str, str]:
     return {
         "session_id": job.session_id,
-        "bot_id": str(job.bot.info.id),
+        "bot_id": str(job.bot_id),
         "request_id": job.request_id,
     }

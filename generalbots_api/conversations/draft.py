@@ -9,7 +9,6 @@ from generalbots_api.bots.model import Suggestions
 from generalbots_api.conversations.job import Job
 from generalbots_api.conversations.model import MessageStatus, NewReply
 from generalbots_api.errors import Code
-from generalbots_api.ids import BotId
 
 MAX_SUGGESTIONS = 10
 MAX_SUGGESTION_CHARS = 200
@@ -55,7 +54,7 @@ class Draft:
         return NewReply(
             message_id=job.reply_id,
             session_id=job.session_id,
-            bot_id=BotId(job.bot.info.id),
+            bot_id=job.bot_id,
             in_reply_to=job.message.message_id if job.message is not None else None,
             content="".join(self.pieces),
             status=self.status,

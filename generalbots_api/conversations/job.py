@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from generalbots_api.bots.ports import Bot
 from generalbots_api.caller import Caller
 from generalbots_api.conversations.model import Message
-from generalbots_api.ids import BotSessionId, MessageId
+from generalbots_api.ids import BotId, BotSessionId, MessageId
 
 
 @dataclass(slots=True, eq=False)
@@ -21,6 +21,7 @@ class Job:
     reply_id: MessageId
     message: Message | None
     bot: Bot
+    bot_id: BotId
     caller: Caller
     request_id: str
     is_behind_others: bool = False  # earlier messages had no reply when it came: whose they are is seen later

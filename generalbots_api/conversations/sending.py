@@ -8,7 +8,7 @@ from typing import Any, Literal
 from generalbots_api.bots.ports import Bot
 from generalbots_api.caller import Caller
 from generalbots_api.conversations.model import Added
-from generalbots_api.ids import BotSessionId, MessageId, new_id
+from generalbots_api.ids import BotId, BotSessionId, MessageId, new_id
 
 IfBusy = Literal["queue", "interrupt", "reject"]
 
@@ -37,5 +37,6 @@ class Asked:
     """Who is to answer a message, and in whose name."""
 
     bot: Bot
+    bot_id: BotId  # as it was then: a bot is foreign code, and may not say it again
     caller: Caller
     request_id: str

@@ -76,7 +76,8 @@ class Conversations:
         """
         check_message(sending.content, sending.id, sending.metadata, self.max_chars)
         async with self._order.hold(sending.session_id):  # turns run in the order of `seq`, none after the end
-            asked = Asked(await self.permitted(caller, sending.session_id), caller, request_id)
+            bot = await self.permitted(caller, sending.session_id)
+            asked = Asked(bot, BotId(bot.info.id), caller, request_id)
             await self._make_way(sending)
             most_waiting = 0 if sending.if_busy == "reject" else self.queue
             added = await self._add(self._new_message(caller, sending), most_waiting, asked)
@@ -143,7 +144,7 @@ class Conversations:
         """Have the bot speak first, if it is one that does, in a session that has just been opened."""
         bot = await self.bots.permitted(caller, session.bot_id)
         if isinstance(bot, Greets):
-            self.turns.start(Job(session.id, GREETING, None, bot, caller, request_id="greeting"))
+            self.turns.start(Job(session.id, GREETING, None, bot, session.bot_id, caller, "greeting"))
 
     async def close(self, session: BotSession, reason: str) -> None:
         """Stop what is being answered in a session that has ended, and write its end into the log."""
@@ -207,7 +208,8 @@ class Conversations:
         return True
 
     def _answer(self, message: Message, asked: Asked, *, is_behind_others: bool, is_stopped: bool = False) -> None:
-        job = Job(message.session_id, reply_id_of(message), message, asked.bot, asked.caller, asked.request_id)
+        bot, bot_id, caller = asked.bot, asked.bot_id, asked.caller
+        job = Job(message.session_id, reply_id_of(message), message, bot, bot_id, caller, asked.request_id)
         job.is_behind_others, job.is_stopped = is_behind_others, is_stopped
         self.turns.start(job)
 

@@ -16,7 +16,6 @@ from generalbots_api.conversations.job import Job
 from generalbots_api.conversations.patience import Patience
 from generalbots_api.conversations.ports import ConversationLog
 from generalbots_api.conversations.turn import BotOpening, BotTurn
-from generalbots_api.ids import BotId
 
 Wait = Callable[[Job], Awaitable[None]]
 
@@ -92,6 +91,6 @@ class Writing:
             session_id=job.session_id,
             reply_id=job.reply_id,
             in_reply_to=job.message.message_id if job.message is not None else None,
-            bot_id=BotId(job.bot.info.id),
+            bot_id=job.bot_id,
         )
         await self.feed.tell(started, job.session_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from generalbots_api.ids import UserId
 from generalbots_api.testing import ManualClock
 from tests.support.process import END_TIMEOUT, ROOT
 from tests.support.service import running_service
+from tests.support.steps import Run
 from tests.test_bots import ask, history, open_session
 
 pytestmark = pytest.mark.anyio
@@ -219,6 +221,7 @@ ENDS = """
 import anyio
 from tests.bots import test_misbehaving as bad
 from tests.support.service import running_service
+from tests.support.steps import Run
 async def main():
     bots = [bad.Bad(getattr(bad, name), bad.BotInfo(name, name)) for name in bad.FOR_EVER]
     async with running_service(bots=bots, settings=bad.QUICK) as service:
@@ -283,3 +286,42 @@ async def test_who_is_cancelled_while_a_bot_ends_sees_it_to_its_end() -> None:
     with pytest.raises(asyncio.CancelledError):
         await ending
     assert task.done()
+
+
+class Forgetful:
+    """Knows who it is for as long as its record is there."""
+
+    is_gone = False
+
+    @property
+    def info(self) -> BotInfo:
+        if self.is_gone:
+            raise KeyError("forgetful")
+        return BotInfo("forgetful", "Forgetful")
+
+    async def reply(self, turn: Turn, /) -> AsyncIterator[Piece]:
+        self.is_gone = True
+        yield "Who am I?"
+
+
+async def test_a_bot_that_cannot_say_any_more_who_it_is_has_its_reply_stored() -> None:
+    bot = Forgetful()
+    async with running_service(bots=[bot]) as service, await service.bearer("alice") as client:
+        session = await open_session(service, client, "forgetful")
+        path = f"/api/conversations/{session}/messages"
+        answered = await client.post(path, json={"content": "Hello"}, headers={"Prefer": "wait=5"})
+        bot.is_gone = False
+    assert answered.json()["reply"]["content"] == "Who am I?"
+
+
+async def ends_its_generator(turn: Turn) -> AsyncIterator[Piece]:
+    yield "so far"
+    raise GeneratorExit
+
+
+async def test_what_a_bot_raises_is_looked_at_whatever_it_is(caplog: pytest.LogCaptureFixture) -> None:
+    run = Run(Bad(ends_its_generator))
+    async with run.open():
+        assert (await run.answer("Hello")).status == "failed"
+    gc.collect()
+    assert not [record for record in caplog.records if record.name == "asyncio" and record.levelno >= logging.ERROR]

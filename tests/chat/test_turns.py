@@ -14,14 +14,14 @@ from anyio.abc import TaskGroup
 from generalbots_api import Caller, EchoBot
 from generalbots_api.conversations.job import Job
 from generalbots_api.conversations.turns import Background, Store, Turns
-from generalbots_api.ids import BotSessionId, MessageId, UserId
+from generalbots_api.ids import BotId, BotSessionId, MessageId, UserId
 
 pytestmark = pytest.mark.anyio
 
 
 def a_job(reply_id: str) -> Job:
     caller = Caller(user_id=UserId("u1"))
-    return Job(BotSessionId("s1"), MessageId(reply_id), None, EchoBot(), caller, "r1")
+    return Job(BotSessionId("s1"), MessageId(reply_id), None, EchoBot(), BotId("echo"), caller, "r1")
 
 
 @dataclass
