@@ -34,10 +34,12 @@ if hasattr(os, "register_at_fork"):
 
 def new_id() -> str:
     """128 random bits in 22 URL-safe characters."""
-    if not _drawn:
+    try:
+        return _drawn.pop()
+    except IndexError:  # not looked for before: another thread, with a service of its own, may take the last one
         text = secrets.token_urlsafe(AT_ONCE * 18)  # 24 characters each, of which the last two are left out
-        _drawn.extend(text[at : at + 22] for at in range(0, len(text), 24))
-    return _drawn.pop()
+        _drawn.extend(text[at : at + 22] for at in range(24, len(text), 24))
+        return text[:22]
 
 
 def new_session_token() -> SessionToken:

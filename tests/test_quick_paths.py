@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from generalbots_api import ids
 from generalbots_api.errors import InvalidRequest
 from generalbots_api.ids import AT_ONCE, new_id
 from generalbots_api.web import strict_json
@@ -87,7 +88,19 @@ def test_a_process_that_forks_and_its_child_give_out_different_ids() -> None:
 
 
 def test_ids_are_all_different_and_of_128_bits() -> None:
-    ids = [new_id() for _ in range(3 * AT_ONCE)]
-    assert len(set(ids)) == len(ids)
-    assert {len(id) for id in ids} == {22}
-    assert len({id[-1] for id in ids}) > 4, "every character is random"
+    found = [new_id() for _ in range(3 * AT_ONCE)]
+    assert len(set(found)) == len(found)
+    assert {len(id) for id in found} == {22}
+    assert len({id[-1] for id in found}) > 4, "every character is random"
+
+
+class Emptied(list[str]):
+    """As another thread leaves it that takes the last id between a look and the next step: it seemed to have one."""
+
+    def __len__(self) -> int:
+        return 1
+
+
+def test_an_id_that_another_thread_has_taken_is_drawn_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ids, "_drawn", Emptied())
+    assert len({new_id() for _ in range(2 * AT_ONCE)}) == 2 * AT_ONCE
