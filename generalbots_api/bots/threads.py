@@ -47,9 +47,13 @@ class BotThreads:
         """
         await self._take_place()
         handover = Handover(ask, about, self._free_place)
-        thread = threading.Thread(target=copy_context().run, args=(handover.work,), name=f"bot {bot.info.id}")
-        thread.daemon = True  # one that never comes back must not hold the process
-        thread.start()
+        try:
+            thread = threading.Thread(target=copy_context().run, args=(handover.work,), name=f"bot {bot.info.id}")
+            thread.daemon = True  # one that never comes back must not hold the process
+            thread.start()
+        except BaseException:  # as when the system has no more of them
+            self._free_place(asyncio.get_running_loop())
+            raise
         try:
             while (piece := await handover.next()) is not None:
                 yield piece

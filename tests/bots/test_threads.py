@@ -218,3 +218,20 @@ async def test_run_in_thread_takes_anything_to_go_through(make: Callable[[], Any
 
     await Running().run(Plain(), ManualTurn("Hello"), take)
     assert taken == ["a", "b"]
+
+
+async def test_a_thread_that_could_not_be_started_takes_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    running, taken = Running(threads=BotThreads(most=1, wait=0.05)), list[Piece]()
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def take(piece: Piece) -> None:
+        taken.append(piece)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError, match="can't start"):
+            await running.run(Worker(), ManualTurn("Hello"), take)
+    await running.run(Worker(), ManualTurn("Hello"), take)
+    assert len(taken) == 2
