@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 
 from generalbots_api import Piece, Turn
 from generalbots_api.conversations.job import Job
+from generalbots_api.conversations.sending import Sending
 from generalbots_api.errors import ApiError, Unavailable
 from tests.support.steps import ALICE, Greeting, Run, Scripted
 
@@ -199,3 +201,19 @@ async def test_a_reply_that_is_stopped_as_its_turn_comes_is_not_told_of_as_begun
         await stop(run)
         await asyncio.sleep(0.05)
     assert heard == ["Stored"]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
+async def test_a_message_is_acknowledged_first_though_the_tasks_of_the_host_are_eager() -> None:
+    run, heard, loop = Run(Scripted(says)), list[str](), asyncio.get_running_loop()
+    run.log.steps = 0
+    loop.set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined] # there is one, see above
+    try:
+        async with run.open():
+            run.conversations.feed.listen(run.session.id, lambda event: heard.append(type(event.what).__name__))
+            sending = Sending(session_id=run.session.id, content="one")
+            await run.conversations.send(ALICE, sending, "r", on_stored=lambda _: heard.append("ack"))
+            await run.reading.history(ALICE, run.session.id, 100, after=1, wait=10)
+    finally:
+        loop.set_task_factory(None)
+    assert heard == ["Stored", "ack", "Started", "Delta", "Delta", "Stored"]

@@ -30,19 +30,24 @@ class GivesWay:
     def __init__(self, log: Any) -> None:
         self._log = log
         self.fault: Fault | None = None
+        self.steps = 1  # before a call, and after it
 
     def __getattr__(self, name: str) -> Any:
         async def call(*arguments: Any) -> Any:
-            await asyncio.sleep(0)
+            await self._give_way()
             if self.fault is not None:
                 self.fault(name, "before")
             answer = await getattr(self._log, name)(*arguments)
             if self.fault is not None:
                 self.fault(name, "after")
-            await asyncio.sleep(0)
+            await self._give_way()
             return answer
 
         return call
+
+    async def _give_way(self) -> None:
+        for _ in range(self.steps):
+            await asyncio.sleep(0)
 
 
 @dataclass(frozen=True)
