@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import anyio
 import pytest
 from fastapi import FastAPI
 from starlette.applications import Starlette
@@ -18,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 from generalbots_api import GeneralBots
 from generalbots_api.backends.memory import MemoryStorage
 from generalbots_api.storage import StorageError
+from generalbots_api.web.lifespan import Lifespan
 from tests.support.hosts import browser, new_service, served
 
 pytestmark = pytest.mark.anyio
@@ -241,3 +243,31 @@ def test_nothing_is_opened_before_the_lifespan_and_outside_an_event_loop() -> No
     gb.install(FastAPI(), "/bots")
     gb.wrap(raises, "/bots")
     assert storage.opened == 0
+
+
+async def test_nothing_is_begun_in_the_background_once_the_backends_close() -> None:
+    """A task group that has no tasks any more would take it, and not wait for it."""
+    storage, refused = Counted(), list[str]()
+
+    async def late() -> None:
+        await anyio.sleep_forever()
+
+    @asynccontextmanager
+    async def open_all() -> AsyncIterator[None]:
+        async with storage:
+            yield
+
+    async def ends_with_the_service() -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            try:
+                lifespan.background(late)
+            except RuntimeError as error:
+                refused.append(str(error))
+
+    lifespan = Lifespan(open_all)
+    async with lifespan.hold():
+        lifespan.background(ends_with_the_service)
+    assert refused == ["the lifespan is not running"]
+    assert storage.closed == 1

@@ -16,7 +16,7 @@ from generalbots_api.auth.model import Login
 from generalbots_api.auth.ports import LoginStore
 from generalbots_api.auth.ports import Standings as StandingSource
 from generalbots_api.caller import Caller
-from generalbots_api.errors import ApiError, NotSupported, Unauthorized
+from generalbots_api.errors import ApiError, NotSupported, Unauthorized, Unavailable
 from generalbots_api.ids import LoginId
 from generalbots_api.locks import KeyedLocks
 
@@ -91,7 +91,11 @@ class Standings:
                     del self._questions[id]
                 question.answered.set()
 
-        self.background(ask)
+        try:
+            self.background(ask)
+        except RuntimeError:  # it has no backends any more
+            del self._questions[id]
+            raise Unavailable("The service is stopping") from None
         return question
 
     def _note_failure(self, id: LoginId, now: datetime) -> None:

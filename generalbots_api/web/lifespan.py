@@ -104,6 +104,7 @@ class Lifespan:
                 self._open_on, self._open_in = run.loop, get_ident()
                 run.opened.set()
                 await run.closing.wait()
+                run.tasks = None  # nothing is begun any more: a group that is empty takes what it does not wait for
                 tasks.cancel_scope.cancel()
         except Exception as error:  # handed to whoever waits for the opening
             run.error = error
