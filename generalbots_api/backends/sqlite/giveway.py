@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-EVERY_SECONDS = 0.001  # uvloop counts in whole ms, and takes half of one for none: it slept in each of its turns
+EVERY_SECONDS = 0.0005
 FOR_SECONDS = 0.00005
 
 
@@ -16,9 +16,12 @@ class GiveWay:
     events. Another thread needs some 50 to wake, comes too late, and begins to
     wait anew: the 5 ms after which CPython would force the change never pass,
     and a thread was seen to wait a whole second at each of its steps. So the
-    loop really sleeps now and then, as long as somebody waits for a thread. An
-    idle loop has nothing to do with this: the thread is done before the first
-    time.
+    loop really sleeps now and then, as long as somebody waits for a thread.
+
+    uvloop counts in whole milliseconds, takes half of one for none, and sleeps
+    in each of its turns. 1 ms was tried: it spares a lone write 15 % of the
+    processor, with 200 sockets 1 % more is done, but the first piece of a reply
+    comes 4 % later, and twice as late where others use the processor too.
     """
 
     def __init__(self) -> None:
