@@ -203,18 +203,6 @@ class Services:
         now = self.clock.unix()
         return rate_of(await self.rates.take_of(caller, now), now)
 
-    def spend_now(self, caller: Caller) -> Rate | None:
-        """As `spend`, where the limiter need not wait: no coroutine is made. None: it must, and nothing is counted yet.
-
-        Raises:
-            RateLimited: it is used up.
-        """
-        take_now, now = self.rates.take_now, self.clock.unix()
-        if take_now is None:
-            return None
-        key, quota = self.rates.account_of(caller)
-        return rate_of(take_now(key, quota, now), now)
-
     async def check_ready(self) -> None:
         """Raises:
         Unavailable: the service is stopping, or its storage does not answer.

@@ -15,7 +15,7 @@ import pytest
 
 from generalbots_api.auth.identity import NOBODYS
 from generalbots_api.backends.memory import MemoryLimiter
-from generalbots_api.errors import RateLimited, Unavailable
+from generalbots_api.errors import Unavailable
 from generalbots_api.ids import TokenHash, hash_token, quickest_sha256
 from generalbots_api.limits.model import Decision, Quota
 from generalbots_api.limits.service import take_now_of
@@ -122,20 +122,6 @@ def test_only_a_limiter_that_says_so_itself_is_not_waited_for() -> None:
     limiter, both = MemoryLimiter(), Both()
     assert (take_now_of(limiter), take_now_of(both)) == (limiter.take_now, both.take_now)
     assert take_now_of(WaitingLimiter()) is None
-
-
-async def test_a_message_is_paid_for_without_waiting_where_that_can_be() -> None:
-    async with with_limiter(MemoryLimiter()) as service, with_limiter(WaitingLimiter()) as waiting:
-        async with await service.bearer("alice") as alice:
-            await alice.get("/api/session")
-        seen = list(service.gb._services.login_sessions._known.values())
-        spend, spend_now = service.gb._services.spend, service.gb._services.spend_now
-        rates = [spend_now(seen[0].caller), await spend(seen[0].caller), spend_now(seen[0].caller)]
-        assert [rate.remaining for rate in rates if rate is not None] == [2, 1, 0]
-        with pytest.raises(RateLimited):
-            spend_now(seen[0].caller)
-        assert waiting.gb._services.spend_now(seen[0].caller) is None
-        assert (await waiting.gb._services.spend(seen[0].caller)).remaining == 3
 
 
 AUTHORIZATIONS = [

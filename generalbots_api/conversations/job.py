@@ -25,6 +25,7 @@ class Job:
     caller: Caller
     request_id: str
     is_behind_others: bool = False  # earlier messages had no reply when it came: whose they are is seen later
+    remembers: bool = True  # False: the bot has no memory of the session, as long as nothing comes before this job
     is_stopped: bool = False
     is_interrupted: bool = False
     done: asyncio.Event = field(default_factory=asyncio.Event)  # its reply is stored

@@ -94,6 +94,7 @@ class Added(msgspec.Struct, frozen=True, kw_only=True):
     message: Message
     duplicate: bool
     behind: int = 0  # of a user's new message: how many before it had no reply then
+    remembers: bool = True  # of a user's new message: False if the bot certainly had no memory of the session then
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):

@@ -85,7 +85,9 @@ class Conversations:
                 on_stored(added)
                 return added
             telling = self.feed.tell(Stored(message=added.message), sending.session_id, origin)
-            self._answer(added.message, asked, is_behind_others=added.behind > 0)  # its task begins later
+            job = self._job(added.message, asked)
+            job.is_behind_others, job.remembers = added.behind > 0, added.behind > 0 or added.remembers
+            self.turns.start(job)  # its task begins later
             on_stored(added)  # last, so that a socket's writer comes after the bot, and sends what both have in one go
         self.count_message()
         await telling
@@ -203,15 +205,14 @@ class Conversations:
                 return False
             session = await self.sessions.store.get(message.session_id)
             await self.feed.tell(Stored(message=stored), message.session_id)
-            is_over = session is None or not session.is_active(self.clock.now())
-            self._answer(stored, asked, is_behind_others=True, is_stopped=is_over)
+            job = self._job(stored, asked)
+            job.is_behind_others, job.is_stopped = True, session is None or not session.is_active(self.clock.now())
+            self.turns.start(job)
         return True
 
-    def _answer(self, message: Message, asked: Asked, *, is_behind_others: bool, is_stopped: bool = False) -> None:
+    def _job(self, message: Message, asked: Asked) -> Job:
         bot, bot_id, caller = asked.bot, asked.bot_id, asked.caller
-        job = Job(message.session_id, reply_id_of(message), message, bot, bot_id, caller, asked.request_id)
-        job.is_behind_others, job.is_stopped = is_behind_others, is_stopped
-        self.turns.start(job)
+        return Job(message.session_id, reply_id_of(message), message, bot, bot_id, caller, asked.request_id)
 
     def _new_message(self, caller: Caller, sending: Sending) -> NewMessage:
         return NewMessage(

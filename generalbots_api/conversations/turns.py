@@ -70,7 +70,7 @@ class Turns:
             line = self._lines[job.session_id] = deque([job])
             self.answers.begin(job, partial(self._over, line))
         else:
-            job.context = copy_context()
+            job.context, job.remembers = copy_context(), True
             line.append(job)
 
     def stop(self, session_id: BotSessionId, reply_id: MessageId | None = None) -> list[Job]:

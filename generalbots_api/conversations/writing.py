@@ -45,7 +45,7 @@ class Writing:
             await self.others(job)
             self._check_on()
         self.patience.begin(self._hint, self._give_up)
-        memory = await self.log.memory(job.session_id)
+        memory = await self.log.memory(job.session_id) if job.remembers else {}
         self._check_on()
         if job.message is None:
             self.about = BotOpening(job.session_id, job.reply_id, job.caller, memory)

@@ -59,7 +59,7 @@ class ConversationLogContract(Contract):
             id="c-1",
             metadata=new.metadata,
         )
-        assert added == Added(message=expected, duplicate=False)
+        assert (added.message, added.duplicate, added.behind) == (expected, False, 0)
         assert await storage.log.message(S1, new.message_id) == expected
         assert (await storage.log.after(S1, 0, 10)).messages == [expected]
 

@@ -76,6 +76,12 @@ class ReplyContract(Contract):
         assert await storage.log.memory(S1) == {"c": 2}
         assert await storage.log.memory(S2) == {}
 
+    async def test_no_message_denies_a_memory_that_there_is(self, storage: Storage) -> None:
+        await storage.log.add_message(a_message("1"), PLENTY, NOON)
+        await storage.log.add_reply(a_reply("1"), {"a": 1}, NOON)
+        for id in ("2", "3"):
+            assert (await storage.log.add_message(a_message(id), PLENTY, NOON)).remembers
+
     async def test_memory_is_not_shared_with_who_reads_it(self, storage: Storage) -> None:
         await storage.log.add_reply(a_reply("1"), {"list": []}, NOON)
         (await storage.log.memory(S1))["list"].append(1)

@@ -69,7 +69,6 @@ class PlainDialogue:
         caller = self.socket.caller
         await self.spend(caller)
         session_id = BotSessionId(frame.session_id) if frame.session_id else await self._only_session()
-        await self.conversations.sessions.active(caller, session_id)
         await self._join(session_id)  # before the send: the reply may be quick
         sending = Sending(session_id=session_id, content=frame.content, id=frame.id, metadata=frame.metadata)
         added = await self.conversations.send(caller, sending, self.request_id)
@@ -93,6 +92,7 @@ class PlainDialogue:
     async def _join(self, session_id: BotSessionId) -> None:
         if session_id in self.rights.followers:
             return
+        await self.conversations.sessions.active(self.socket.caller, session_id)
         joined, follower = await self.rights.join(session_id, Replies(self.socket), self.spawn, Place())
         follower.go(joined.head.seq)
 

@@ -78,6 +78,16 @@ async def test_a_send_that_another_process_has_stored_is_repeated(storage: Sqlit
     assert (again.message, again.duplicate) == (stored, True)
 
 
+async def test_whether_there_is_a_memory_is_never_told_from_an_older_time(
+    storage: SqliteStorage, other: SqliteStorage
+) -> None:
+    [first] = await fill(storage, 1)
+    assert not (await storage.log.add_message(a_message("2"), PLENTY, NOON)).remembers
+    await other.log.add_reply(a_reply(first), {"count": 1}, NOON)
+    assert (await storage.log.add_message(a_message("3"), PLENTY, NOON)).remembers
+    assert (await storage.log.add_message(a_message("4"), PLENTY, NOON)).remembers
+
+
 async def test_what_is_written_while_it_is_closed_is_counted(path: Path) -> None:
     storage = SqliteStorage(path)
     for number, one in enumerate([storage, SqliteStorage(path), storage]):

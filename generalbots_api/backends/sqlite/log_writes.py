@@ -61,8 +61,9 @@ def add_message(
         if known is None:
             raise
         return same(known, message)
-    count(connection, places, message.session_id, Place(conversation, stored.seq, timestamp, place.waiting + 1))
-    return Added(message=stored, duplicate=False, behind=place.waiting)
+    place_now = Place(conversation, stored.seq, timestamp, place.waiting + 1, place.remembers)
+    count(connection, places, message.session_id, place_now)
+    return Added(message=stored, duplicate=False, behind=place.waiting, remembers=bool(place.remembers))
 
 
 def add_reply(connection: sqlite3.Connection, places: Places, reply: NewReply, memory: str | None, now: int) -> Added:
@@ -94,7 +95,8 @@ def add_reply(connection: sqlite3.Connection, places: Places, reply: NewReply, m
         waiting -= connection.execute(_ANSWER, (conversation, reply.in_reply_to)).rowcount
     if memory is not None:
         connection.execute(_REMEMBER, (conversation, memory))
-    count(connection, places, reply.session_id, Place(conversation, stored.seq, timestamp, waiting))
+    remembers = place.remembers or memory is not None
+    count(connection, places, reply.session_id, Place(conversation, stored.seq, timestamp, waiting, remembers))
     return Added(message=stored, duplicate=False)
 
 
@@ -117,7 +119,7 @@ def add_end(connection: sqlite3.Connection, places: Places, session_id: BotSessi
         if known is None:
             raise
         return Added(message=known, duplicate=True)
-    count(connection, places, session_id, Place(conversation, end.seq, timestamp, place.waiting))
+    count(connection, places, session_id, Place(conversation, end.seq, timestamp, place.waiting, place.remembers))
     return Added(message=end, duplicate=False)
 
 

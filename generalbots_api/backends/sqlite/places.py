@@ -9,16 +9,20 @@ import msgspec
 from generalbots_api.ids import BotSessionId
 
 MOST_KNOWN = 10_000
-_FIND = "SELECT n, seq, last_at, waiting FROM conversations WHERE session_id = ?"
+_FIND = (
+    "SELECT n, seq, last_at, waiting, EXISTS (SELECT 1 FROM memories WHERE conversation = n)"
+    " FROM conversations WHERE session_id = ?"
+)
 
 
 class Place(msgspec.Struct, frozen=True, gc=False):
-    """A log's key, its newest message, and how many wait for a reply."""
+    """A log's key, its newest message, how many wait for a reply, and whether its bot has stored a memory."""
 
     conversation: int = 0  # the log's key; 0: there is none yet
     seq: int = 0
     last_at: int = 0  # microseconds
     waiting: int = 0
+    remembers: bool = False
 
 
 _NOWHERE = Place()
