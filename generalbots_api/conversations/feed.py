@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from generalbots_api.bus import Bus, Patchy
+from generalbots_api.conversations.audience import Audience, Listener
 from generalbots_api.conversations.events import Delta, Event, Snapshot, Started, Stored, Typing
 from generalbots_api.conversations.model import Message
 from generalbots_api.errors import Unavailable
@@ -25,9 +26,6 @@ class Nobody:
 NOBODY = Nobody()
 TOPIC = "conversation:"
 log = logging.getLogger("generalbots_api.conversations")
-
-Listener = Callable[[Event], None]
-"""Called on the event loop with each event; returns at once and never raises."""
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="stored"):
@@ -67,13 +65,6 @@ class LiveReply:
 
 
 @dataclass(slots=True)
-class _Audience:
-    leave: Callable[[], None]
-    listeners: list[Listener]
-    gaps: dict[Listener, Callable[[], None]] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
 class Feed:
     """Each event reaches the listeners of this node at once, and those of others by the bus.
 
@@ -84,7 +75,7 @@ class Feed:
 
     bus: Bus
     _node: bytes = field(default_factory=lambda: new_id().encode())
-    _audiences: dict[BotSessionId, _Audience] = field(default_factory=dict)
+    _audiences: dict[BotSessionId, Audience] = field(default_factory=dict)
     _live: dict[BotSessionId, LiveReply] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -106,13 +97,14 @@ class Feed:
         self._deliver(what.session_id, Event(what=what))
 
     def tell(self, what: Lasting, session_id: BotSessionId, origin: object | None = None) -> Awaitable[None]:
-        """Tell the listeners of this node now, and return what tells the others."""
+        """Tell the listeners of this node, and return what tells the others, and waits until all here are told."""
+        told = None
         if self._note(what, is_ours=True):
-            self._deliver(session_id, Event(what=what, origin=origin))
+            told = self._deliver(session_id, Event(what=what, origin=origin))
         if not self.bus.reaches(topic_of(session_id), 1 if session_id in self._audiences else 0):
-            return NOBODY
+            return NOBODY if told is None else told
         news = Told(message=what.message) if isinstance(what, Stored) else what
-        return self._publish(session_id, news)
+        return self._publish(session_id, news, told)
 
     def listen(
         self, session_id: BotSessionId, listener: Listener, on_gap: Callable[[], None] | None = None
@@ -124,8 +116,8 @@ class Feed:
         audience = self._audiences.get(session_id)
         if audience is None:
             leave = self.bus.subscribe(topic_of(session_id), lambda payload: self._hear(session_id, payload))
-            audience = self._audiences[session_id] = _Audience(leave, [])
-        audience.listeners.append(listener)
+            audience = self._audiences[session_id] = Audience(leave)
+        audience.listeners[listener] = None
         if on_gap is not None:
             audience.gaps[listener] = on_gap
         return lambda: self._stop(session_id, listener)
@@ -143,8 +135,10 @@ class Feed:
         except Unavailable as error:
             log.warning("feed.not_published", extra={"reason": error.message})
 
-    async def _publish(self, session_id: BotSessionId, news: _News) -> None:
+    async def _publish(self, session_id: BotSessionId, news: _News, told: Awaitable[None] | None = None) -> None:
         await self.publish(topic_of(session_id), self._node + b" " + _encode(news))
+        if told is not None:
+            await told
 
     def _hear(self, session_id: BotSessionId, payload: bytes) -> None:
         """News of the bus; what this node published itself was delivered before."""
@@ -170,11 +164,9 @@ class Feed:
         if live is not None and not live.is_ours:
             del self._live[session_id]
 
-    def _deliver(self, session_id: BotSessionId, event: Event) -> None:
+    def _deliver(self, session_id: BotSessionId, event: Event) -> Awaitable[None] | None:
         audience = self._audiences.get(session_id)
-        if audience is not None:
-            for listener in tuple(audience.listeners):
-                listener(event)
+        return None if audience is None else audience.tell(event)
 
     def _note(self, what: Lasting, *, is_ours: bool) -> bool:
         """Keep what is known of running replies up to date; whether the event makes sense after what came before."""
@@ -210,7 +202,7 @@ class Feed:
         audience = self._audiences.get(session_id)
         if audience is None or listener not in audience.listeners:
             return
-        audience.listeners.remove(listener)
+        del audience.listeners[listener]
         audience.gaps.pop(listener, None)
         if not audience.listeners:
             audience.leave()
