@@ -105,6 +105,7 @@ class Answering:
 
     async def _store_once(self, job: Job, draft: Draft) -> None:
         added = await self.conversation_log.add_reply(draft.reply(job), draft.memory, self.clock.now())
+        job.is_stored = True
         await self.feed.tell(Stored(message=added.message), job.session_id)
 
 

@@ -28,6 +28,7 @@ class Job:
     remembers: bool = True  # False: the bot has no memory of the session, as long as nothing comes before this job
     is_stopped: bool = False
     is_interrupted: bool = False
+    is_stored: bool = False  # its reply is in the log: it is at its end, and nothing to stop
     done: asyncio.Event = field(default_factory=asyncio.Event)  # its reply is stored
     context: Context | None = None  # of the request, to begin in; None: that is where it begins anyway
     cut: Callable[[], None] | None = None  # ends what the bot is at; None: it is at nothing

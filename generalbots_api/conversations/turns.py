@@ -58,7 +58,7 @@ class Turns:
 
     def is_greeting(self, session_id: BotSessionId) -> bool:
         """Whether a reply without a message is running or waiting there."""
-        return any(job.message is None for job in self._lines.get(session_id, ()))
+        return any(job.message is None and not job.is_stored for job in self._lines.get(session_id, ()))
 
     def start(self, job: Job) -> None:
         """Do the job when its turn comes. When the service is stopping, the next start finds it undone."""
@@ -75,8 +75,8 @@ class Turns:
 
     def stop(self, session_id: BotSessionId, reply_id: MessageId | None = None) -> list[Job]:
         """Cancel one reply, or, with no id, the running one; the jobs that this reached."""
-        line = self._lines.get(session_id, deque())
-        wanted = [job for job in line if job.reply_id == reply_id] if reply_id is not None else list(line)[:1]
+        line = [job for job in self._lines.get(session_id, ()) if not job.is_stored]
+        wanted = [job for job in line if job.reply_id == reply_id] if reply_id is not None else line[:1]
         for job in wanted:
             job.stop()
         return wanted
