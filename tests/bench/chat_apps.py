@@ -82,12 +82,12 @@ async def add_users(storage: Storage) -> None:
 
 
 class Mute:
-    """Answers nothing, after a while: what is measured is the question."""
+    """Never answers: what is measured is the question."""
 
     info = BotInfo("mute", "Mute")
 
     async def reply(self, turn: Turn, /) -> AsyncIterator[Piece]:
-        await anyio.sleep(0.2)
+        await anyio.sleep_forever()
         yield ""
 
 

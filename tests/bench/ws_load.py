@@ -10,6 +10,7 @@ import asyncio
 import base64
 import json
 import os
+import statistics
 import struct
 import sys
 import time
@@ -197,7 +198,11 @@ async def idle(port: int, kind: str, sockets: int, seconds: float, first: int) -
 
 
 async def fanout(port: int, kind: str, sockets: int, seconds: float, first: int) -> dict[str, float]:
-    """One message to so many sockets that listen: ms until the last of them has it, the median of ten."""
+    """One message to so many sockets that listen: ms until the last of them has it, the median of ten.
+
+    A first one, which is not counted, keeps the bot busy: those that are have nothing behind them, as the bare
+    loop's, but wait for their turns.
+    """
     stop, listeners = asyncio.Event(), []
     loop = asyncio.get_running_loop()
     for _ in range(sockets):
@@ -209,7 +214,7 @@ async def fanout(port: int, kind: str, sockets: int, seconds: float, first: int)
     speaker = listeners[0]
     await asyncio.sleep(1)
     times = []
-    for number in range(10):
+    for number in range(11):
         for listener in listeners[1:]:
             listener.heard = loop.create_future()
         started = time.perf_counter()
@@ -219,7 +224,7 @@ async def fanout(port: int, kind: str, sockets: int, seconds: float, first: int)
         await asyncio.sleep(seconds / 10)
     for listener in listeners:
         listener.transport.abort()
-    return {"ms": sorted(times)[len(times) // 2] * 1_000}
+    return {"ms": statistics.median(times[1:]) * 1_000}
 
 
 def listening(kind: str, first: int) -> Talk:
