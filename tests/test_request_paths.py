@@ -212,3 +212,23 @@ def test_another_event_loop_of_the_same_thread_is_not_served_while_the_first_is_
         first.close()
         second.close()
     assert [message["status"] for message in sent if "status" in message] == [200, 500, 200]
+
+
+async def test_what_was_told_of_a_session_is_told_again_only_while_it_is_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("generalbots_api.sessions.routes.MOST_TOLD", 2)
+    async with running_service() as service:
+        names = ["alice", "bob", "admin"]
+        clients = [await service.bearer(name) for name in names]
+        told = [[(await client.get("/api/session")).json() for client in clients] for _ in range(3)]
+        assert told[0] == told[1] == told[2]
+        assert len({session["user_id"] for session in told[0]}) == len(names)
+        alice = clients[0]
+        opened = await alice.post("/api/session/create", json={"bot_id": "echo"})
+        assert (await alice.get("/api/session")).json() == {**told[0][0], "bot_id": "echo"}
+        await alice.delete(f"/api/session/{opened.json()['session_id']}")
+        assert (await alice.get("/api/session")).json()["bot_id"] is None
+        other = await service.bearer("alice")
+        again = [(await client.get("/api/session")).json()["session_id"] for client in (alice, other, alice)]
+        assert again[0] == again[2] != again[1], "each login hears of itself"
+        for client in (*clients, other):
+            await client.aclose()

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
 
 from generalbots_api.auth.logout import Logouts
+from generalbots_api.caller import Caller
 from generalbots_api.clock import Clock
 from generalbots_api.errors import Forbidden, InvalidRequest, NotFound, Unavailable
 from generalbots_api.ids import BotId, BotSessionId, LoginId, UserId
-from generalbots_api.sessions.current import CurrentBots
+from generalbots_api.sessions.current import CurrentBot, CurrentBots
 from generalbots_api.sessions.model import BotSession
 from generalbots_api.sessions.service import BotSessions
 from generalbots_api.web.cookies import Cookies
 from generalbots_api.web.endpoint import Docs, Endpoint
-from generalbots_api.web.reply import Reply, json_reply
+from generalbots_api.web.reply import Reply, encode_json, json_reply
 from generalbots_api.web.request import ApiRequest
 
 
@@ -47,6 +48,11 @@ class Terminated(msgspec.Struct):
     message: str
 
 
+MOST_TOLD = 1_000  # users
+Told = tuple[Caller, CurrentBot, bytes]
+"""What was told of a session, encoded: pages ask for it again and again."""
+
+
 @dataclass(frozen=True, slots=True)
 class SessionRoutes:
     sessions: BotSessions
@@ -54,6 +60,7 @@ class SessionRoutes:
     logouts: Logouts | None  # None: the host brings its own login
     cookies: Cookies
     clock: Clock
+    _told: dict[UserId, Told] = field(default_factory=dict)
 
     def endpoints(self) -> list[Endpoint]:
         return [
@@ -82,9 +89,17 @@ class SessionRoutes:
         caller = request.caller
         now, bots = self.clock.unix(), self.current_bots
         bot = bots.known(caller.user_id, now) or await bots.read(caller.user_id, now)
-        return json_reply(
-            LoginSessionJson(caller.login_id, caller.user_id, bot.bot_id, caller.created_at, caller.expires_at)
-        )
+        told = self._told.get(caller.user_id)
+        if told is None or told[0] is not caller or told[1] is not bot:  # each is another one after a second
+            told = self._tell(caller, bot)
+        return Reply(told[2])
+
+    def _tell(self, caller: Caller, bot: CurrentBot) -> Told:
+        session = LoginSessionJson(caller.login_id, caller.user_id, bot.bot_id, caller.created_at, caller.expires_at)
+        if len(self._told) >= MOST_TOLD:
+            self._told.clear()
+        told = self._told[caller.user_id] = (caller, bot, encode_json(session))
+        return told
 
     async def create(self, request: ApiRequest) -> Reply:
         """Open a session with a bot."""
