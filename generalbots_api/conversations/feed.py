@@ -66,7 +66,7 @@ class LiveReply:
 
 @dataclass(slots=True)
 class Feed:
-    """Each event reaches the listeners of this node at once, and those of others by the bus.
+    """Each event reaches the listeners of this node directly, see `Audience`, and those of others by the bus.
 
     What comes by the bus may be lost: listeners notice a hole in `seq` and
     read the log; after a hole in the pieces of a reply the rest of them is

@@ -63,22 +63,27 @@ def new_service(
     return GeneralBots(settings, storage=storage or MemoryStorage(), directory=directory, bots=bots, **parts)
 
 
-async def add_login(storage: Storage, user: int = 0) -> SessionToken:
+def a_login(id: str, token: str, user_id: str, sealed_grant: bytes = b"sealed") -> Login:
     """A live login session, as `/auth/callback` makes one."""
-    now, id, token = datetime.now(UTC), LoginId(new_id()), new_session_token()
-    sealed = TokenVault([KEY.encode()]).seal(Grant(access_token=Secret("x")), id) if user == 0 else b"sealed"
-    login = Login(
-        id=id,
+    now = datetime.now(UTC)
+    return Login(
+        id=LoginId(id),
         token_hash=hash_token(token),
-        user_id=UserId(f"2{user:017}"),
+        user_id=UserId(user_id),
         created_at=now,
         last_seen_at=now,
         ends_at=now + timedelta(hours=12),
-        sealed_grant=sealed,
+        sealed_grant=sealed_grant,
         standing=Standing(roles=frozenset({"user"})),
         standing_at=now,
     )
-    await storage.logins.open(login, 20)
+
+
+async def add_login(storage: Storage, user: int = 0) -> SessionToken:
+    """One more of them, the first with a grant that can be opened."""
+    id, token = LoginId(new_id()), new_session_token()
+    sealed = TokenVault([KEY.encode()]).seal(Grant(access_token=Secret("x")), id) if user == 0 else b"sealed"
+    await storage.logins.open(a_login(id, token, f"2{user:017}", sealed), 20)
     return token
 
 

@@ -16,15 +16,14 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from generalbots_api import BotInfo, EchoBot, GeneralBots, Piece, Turn
-from generalbots_api.auth.model import Login, Standing
 from generalbots_api.backends.memory import MemoryStorage
 from generalbots_api.backends.postgres import PostgresStorage
 from generalbots_api.backends.redis import RedisBus, RedisLimiter
 from generalbots_api.backends.sqlite import SqliteStorage
-from generalbots_api.ids import BotId, BotSessionId, LoginId, UserId, hash_token
+from generalbots_api.ids import BotId, BotSessionId, LoginId, UserId
 from generalbots_api.sessions.model import BotSession
 from generalbots_api.storage import Storage
-from tests.bench.apps import PLENTY, new_service
+from tests.bench.apps import PLENTY, a_login, new_service
 from tests.bench.ws_load import session_of, token_of
 from tests.support import postgres, redis
 
@@ -55,20 +54,7 @@ async def add_users(storage: Storage) -> None:
         return  # another node has
     for number in range(USERS):
         user_id = UserId(f"user-{number}")
-        await storage.logins.open(
-            Login(
-                id=LoginId(f"login-{number}"),
-                token_hash=hash_token(token_of(number)),
-                user_id=user_id,
-                created_at=now,
-                last_seen_at=now,
-                ends_at=now + timedelta(hours=12),
-                sealed_grant=b"sealed",
-                standing=Standing(roles=frozenset({"user"})),
-                standing_at=now,
-            ),
-            20,
-        )
+        await storage.logins.open(a_login(f"login-{number}", token_of(number), user_id), 20)
         await storage.bot_sessions.open(
             BotSession(
                 id=BotSessionId(session_of(number)),

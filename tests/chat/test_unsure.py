@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime
 
+import httpx2
 import pytest
 
 from generalbots_api.backends.memory import MemoryStorage
@@ -65,15 +66,7 @@ async def test_a_message_whose_sender_was_cancelled_by_the_host_as_it_was_stored
     async with running_service(bots=[puppet], storage=storage) as service, await service.bearer("alice") as client:
         session = await new_session(client)
         monkeypatch.setattr(storage.log, "add_message", add_and_wait)
-        body = {"content": "Hello"}
-        sending = asyncio.create_task(client.post(f"/api/conversations/{session}/messages", json=body))
-        await stored.wait()
-        sending.cancel()
-        await asyncio.gather(sending, return_exceptions=True)
-        await puppet.began()
-        puppet.end()
-        await history(client, session, after=1, wait=10)
-        assert [message["sender"] for message in await history(client, session)] == ["user", "bot"]
+        await check_that_it_is_answered(client, session, puppet, cancel_at=stored)
 
 
 async def test_a_message_that_is_stored_long_after_its_sender_was_cancelled_is_answered(
@@ -106,13 +99,20 @@ async def test_a_message_that_is_stored_long_after_its_sender_was_cancelled_is_a
         session = await new_session(client)
         monkeypatch.setattr(storage.log, "add_message", add_later)
         monkeypatch.setattr(storage.log, "message", look_and_count)
-        body = {"content": "Hello"}
-        sending = asyncio.create_task(client.post(f"/api/conversations/{session}/messages", json=body))
-        await asked.wait()
-        sending.cancel()
-        await asyncio.gather(sending, return_exceptions=True)
-        await puppet.began()
-        puppet.end()
-        await history(client, session, after=1, wait=10)
-        assert [message["sender"] for message in await history(client, session)] == ["user", "bot"]
+        await check_that_it_is_answered(client, session, puppet, cancel_at=asked)
     assert looks > 2
+
+
+async def check_that_it_is_answered(
+    client: httpx2.AsyncClient, session: str, puppet: Puppet, cancel_at: asyncio.Event
+) -> None:
+    """A message whose sender is cancelled then."""
+    body = {"content": "Hello"}
+    sending = asyncio.create_task(client.post(f"/api/conversations/{session}/messages", json=body))
+    await cancel_at.wait()
+    sending.cancel()
+    await asyncio.gather(sending, return_exceptions=True)
+    await puppet.began()
+    puppet.end()
+    await history(client, session, after=1, wait=10)
+    assert [message["sender"] for message in await history(client, session)] == ["user", "bot"]
